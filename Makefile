@@ -1,0 +1,58 @@
+# `make demo` and `make test` do all their own set-up, and never use a key: they cannot cost anything.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Whatever is set outside, everything made from here goes to the local sandbox.
+FREE := env -u KLING_API_KEY -u KLING_BASE_URL -u KLING_WORKSPACE KLING_SANDBOX=1
+
+.PHONY: help demo lab test test-all check format notebooks clean
+
+help:
+	@echo "make demo       run the quickstart in the sandbox and write a page to look at"
+	@echo "make test       run the tests (under three minutes)"
+	@echo "make lab        open the quickstart in JupyterLab"
+	@echo "make check      lint, types, layers"
+	@echo "make test-all   all tests, also the slow ones"
+	@echo "make format     put the code into its standard form"
+	@echo "make notebooks  execute the notebooks anew, in place"
+
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kling_nb needs Python 3.11 or newer; this is $(PYTHON) " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 …")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	@touch $@
+
+$(VENV)/with-%: $(VENV)/made pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable . --group $*
+	@touch $@
+
+demo: $(VENV)/with-demo
+	@$(FREE) $(BIN)/python notebooks/execute.py notebooks/quickstart.ipynb demo
+
+lab: $(VENV)/with-lab
+	$(FREE) $(BIN)/python notebooks/execute.py --copy-only notebooks/quickstart.ipynb demo
+	cd demo && $(FREE) ../$(BIN)/jupyter-lab quickstart.ipynb
+
+test: $(VENV)/with-test
+	$(FREE) $(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-all: $(VENV)/with-test
+	$(FREE) $(BIN)/python -m pytest -n 2
+
+check: $(VENV)/with-lint $(VENV)/with-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(FREE) $(BIN)/python -m pytest -q tests/test_architecture.py
+
+format: $(VENV)/with-lint
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+notebooks: $(VENV)/with-demo
+	$(FREE) $(BIN)/python notebooks/execute.py --in-place notebooks/*.ipynb
+
+clean:
+	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,185 @@
+"""The one follower: asks the gateway how the tasks under way are, as rarely as it can."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from kling_nb import errors
+from kling_nb.engine import backoff, polling
+from kling_nb.engine.jobs import Job, after_look
+from kling_nb.records import UNDER_WAY, Failure, TaskState
+from kling_nb.remote.client import ListUnavailable
+
+if TYPE_CHECKING:
+    from kling_nb.engine.runner import Runner
+
+LIST_FROM = 3
+"""From so many tasks under way on, one list call takes the place of single ones."""
+TOGETHER = 0.4
+"""Seconds: tasks that are due within so short a time are asked for together."""
+UNKNOWN_LIMIT = 20
+"""Looks that may find no such task before it is called uncertain."""
+
+
+class Follower:
+    """Follows every task of a runner with one thread.
+
+    Parameters
+    ----------
+    runner : Runner
+        Whose tasks they are.
+    succeeded : callable
+        Is given each task whose images can be fetched.
+    """
+
+    def __init__(self, runner: "Runner", succeeded: Callable[[Job], None]) -> None:
+        self._runner = runner
+        self._succeeded = succeeded
+        self._followed: dict[str, Job] = {}
+        self._thread: threading.Thread | None = None
+        self._failures = 0
+        self._not_before = 0.0
+        self._lists = True
+
+    def follow(self, job: Job) -> None:
+        """Follow a task until it ends; a task that has succeeded is asked for once, for fresh URLs."""
+        with self._runner.changed:
+            job.collected = False
+            self._followed[job.record.id] = job
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._run, name="kling-follow", daemon=True)
+                self._thread.start()
+            self._runner.changed.notify_all()
+
+    def stop(self, join: float) -> None:
+        """Wait for the thread to end."""
+        thread = self._thread
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(join)
+
+    def _run(self) -> None:
+        runner = self._runner
+        while True:
+            with runner.changed:
+                due, at = self._due(time.monotonic())
+                if not self._followed or runner.stopping:
+                    # Taken off under the lock, so that a task that comes now starts a new thread.
+                    self._thread = None
+                    return
+                if not due:
+                    runner.changed.wait(max(0.01, at - time.monotonic()))
+                    continue
+                under_way = len(self._followed)
+            try:
+                self._ask(due, together=under_way >= LIST_FROM)
+                self._recover(due)
+            except errors.KlingError as error:
+                self._back_off(error, due)
+            except Exception as error:  # noqa: BLE001 - whatever happens, what is paid is followed
+                self._back_off(errors.KlingError(f"{type(error).__name__}: {error}"), due)
+
+    def _due(self, now: float) -> tuple[list[Job], float]:
+        times = {job.record.id: self._next_look(job, now) for job in self._followed.values()}
+        earliest = max(min(times.values(), default=now), self._not_before)
+        if earliest > now:
+            return [], earliest
+        return [job for job in self._followed.values() if times[job.record.id] <= now + TOGETHER], now
+
+    def _next_look(self, job: Job, now: float) -> float:
+        if job.record.task_status == "succeeded":
+            return now
+        return polling.next_look(now, job.began, job.looked, self._usual(job), job.poll_interval)
+
+    def _usual(self, job: Job) -> polling.Typical | None:
+        return polling.typical(self._runner.durations(job.record.model_name))
+
+    def _ask(self, due: list[Job], *, together: bool) -> None:
+        if together and self._lists:
+            try:
+                listed = self._runner.remote.query_many(1, min(500, max(30, 2 * len(self._followed))))
+            except ListUnavailable:
+                self._lists = False
+            else:
+                due = self._take_list(listed, due)
+        for job in due:
+            if self._runner.stopping:
+                return
+            self._look(job)
+
+    def _take_list(self, listed: list[TaskState], due: list[Job]) -> list[Job]:
+        """Take what a list says of the tasks followed; return the due ones that it does not name."""
+        states = {state.task_id: state for state in listed}
+        told: set[str] = set()
+        with self._runner.changed:
+            followed = list(self._followed.values())
+        for job in followed:
+            state = states.get(job.record.task_id or "")
+            # A list may leave out the URLs; then the task itself is asked.
+            if state is not None and not (state.task_status == "succeeded" and not state.images):
+                told.add(job.record.id)
+                self._take(job, state)
+        return [job for job in due if job.record.id not in told]
+
+    def _look(self, job: Job) -> None:
+        try:
+            state = self._runner.remote.query(job.record.task_id or job.record.external_task_id)
+        except errors.RequestRefused as error:
+            job.looked = time.monotonic()
+            job.asked_in_vain += 1
+            if job.record.task_status == "succeeded":
+                self._miss(job, error)
+            elif job.asked_in_vain >= UNKNOWN_LIMIT:
+                self._lose(job, error)
+            return
+        self._take(job, state)
+
+    def _take(self, job: Job, state: TaskState) -> None:
+        job.looked = time.monotonic()
+        job.asked_in_vain = 0
+        before = job.record
+        after = after_look(before, state, self._runner.clock())
+        if after.task_status in UNDER_WAY:
+            if after != before:
+                # Not written: the journal needs the beginning and the end, and is spared the middle.
+                self._runner.show(job, after)
+            return
+        with self._runner.changed:
+            self._followed.pop(job.record.id, None)
+        self._runner.advance(job, after)
+        if after.task_status == "succeeded":
+            self._succeeded(job)
+
+    def _lose(self, job: Job, error: errors.KlingError) -> None:
+        message = f"The gateway no longer knows the task: {error.message}"
+        with self._runner.changed:
+            self._followed.pop(job.record.id, None)
+        record = replace(job.record, task_status="uncertain", failure=Failure("RequestRefused", message))
+        self._runner.advance(job, record)
+
+    def _miss(self, job: Job, error: errors.KlingError) -> None:
+        """Record that the images of a finished task cannot be had: the gateway has forgotten it."""
+        with self._runner.changed:
+            self._followed.pop(job.record.id, None)
+            job.collected = True
+        message = f"{job.record.missing} of {job.record.n} images are missing: the gateway no longer knows the task"
+        failure = Failure("ImagesMissing", f"{message} ({error.message})")
+        self._runner.advance(job, replace(job.record, failure=failure))
+
+    def _recover(self, asked: list[Job]) -> None:
+        self._failures, self._not_before = 0, 0.0
+        for job in asked:
+            if job.troubled:
+                job.troubled, job.note = False, ""
+                self._runner.announce(job)
+
+    def _back_off(self, error: errors.KlingError, asked: list[Job]) -> None:
+        self._failures += 1
+        wait = backoff.delay(self._failures, first=1.0, longest=30.0, jitter=random.random())  # noqa: S311
+        self._not_before = time.monotonic() + wait
+        for job in asked:
+            job.troubled = True
+            job.note = f"{error.message} {error.advice} The task is followed; asking again.".strip()
+            self._runner.announce(job)

@@ -1,0 +1,183 @@
+"""A task in the hands of this process, and what the engine asks of the rooms around it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
+
+from kling_nb import errors
+from kling_nb.records import ENDED, Failure, ImageRecord, Reference, TaskRecord, TaskState
+
+
+class Store(Protocol):
+    """What the engine needs of a workspace."""
+
+    @property
+    def journal(self) -> "JournalLike": ...  # noqa: D102 - the protocol's docstring says it
+    def read_reference(self, reference: Reference) -> bytes: ...  # noqa: D102
+    def save_image(self, record: TaskRecord, image: ImageRecord, data: bytes) -> ImageRecord: ...  # noqa: D102
+    def saved_before(self, record: TaskRecord, image: ImageRecord) -> ImageRecord | None: ...  # noqa: D102
+    def thumbnail(self, name: str) -> bytes | None: ...  # noqa: D102
+    def keep_thumbnail(self, name: str, jpeg: bytes) -> None: ...  # noqa: D102
+
+
+class JournalLike(Protocol):
+    """What the engine needs of a journal."""
+
+    def update(self, *records: TaskRecord) -> None: ...  # noqa: D102
+
+
+class Remote(Protocol):
+    """What the engine needs of the API client."""
+
+    def create(self, body: bytes) -> TaskState: ...  # noqa: D102
+    def query(self, some_id: str) -> TaskState: ...  # noqa: D102
+    def query_many(self, page: int = 1, size: int = 500) -> list[TaskState]: ...  # noqa: D102
+
+
+class Pictures(Protocol):
+    """What the engine needs of the image downloader."""
+
+    def fetch(self, url: str) -> Any: ...  # noqa: D102
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """A task that this process sends, follows or collects.
+
+    Only the engine's threads change it, under the runner's lock; everyone else reads ``record``, which
+    is replaced whole.
+
+    Parameters
+    ----------
+    record : TaskRecord
+        As it is now.
+    store : Store
+        Where it is journalled and its images go.
+    body : callable
+        Returns the bytes of the create; called once, in a sender's thread.
+    limit : int
+        Slots that the user allows.
+    poll_interval : float, optional
+        The user's own polling interval, in seconds.
+    """
+
+    record: TaskRecord
+    store: Store
+    body: Callable[[], bytes]
+    limit: int
+    poll_interval: float | None = None
+    passed: int = 0
+    claimed: bool = False
+    began: float = field(default_factory=time.monotonic)
+    looked: float | None = None
+    asked_in_vain: int = 0
+    collecting: int = 0
+    collected: bool = False
+    refreshed: bool = False
+    note: str = ""
+    troubled: bool = False
+    error: BaseException | None = None
+    listeners: list[Callable[["Job"], None]] = field(default_factory=list)
+
+    @property
+    def settled(self) -> bool:
+        """Whether this process has nothing more to do for it."""
+        status = self.record.task_status
+        if status == "succeeded":
+            return self.collected
+        return status in ENDED or status == "uncertain"
+
+    def let_go_of_bytes(self) -> None:
+        """Forget the references' bytes once they are sent; they are in the workspace."""
+        self.record = replace(
+            self.record, references=tuple(replace(reference, data=None) for reference in self.record.references)
+        )
+        self.body = _sent
+
+    @property
+    def occupies(self) -> int:
+        """Slots of the account that it holds now."""
+        return self.record.n if self.record.task_status in ("sending", "submitted", "processing") else 0
+
+
+def _sent() -> bytes:
+    message = "a request is sent once"
+    raise AssertionError(message)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """Return an error as a fact that can be stored and raised again."""
+    if isinstance(error, errors.APIError):
+        return Failure(type(error).__name__, error.message, error.http_status, error.code, error.request_id)
+    if isinstance(error, errors.KlingError):
+        return Failure(type(error).__name__, error.message)
+    return Failure("KlingError", f"{type(error).__name__}: {error}"[:500])
+
+
+def after_create(record: TaskRecord, state: TaskState, now: float) -> TaskRecord:
+    """Return a task as its create's answer makes it. Pure."""
+    return replace(
+        record,
+        task_status="submitted",
+        task_id=state.task_id,
+        submitted_at=now,
+        request_id=state.request_id,
+        failure=None,
+    )
+
+
+def after_look(record: TaskRecord, state: TaskState, now: float) -> TaskRecord:
+    """Return a task as a look at it makes it. Pure.
+
+    Parameters
+    ----------
+    record : TaskRecord
+        As it was.
+    state : TaskState
+        What the gateway says now.
+    now : float
+        The time.
+
+    Returns
+    -------
+    TaskRecord
+        A task that has begun to be processed does not go back to waiting, whatever a reseller says.
+    """
+    status = state.task_status
+    if status == "submitted" and record.task_status == "processing":
+        status = "processing"
+    record = replace(record, task_status=status, task_id=record.task_id or state.task_id)
+    if status in ("processing", "succeeded", "failed") and record.processing_at is None and status == "processing":
+        record = replace(record, processing_at=now)
+    if status in ENDED:
+        record = replace(record, finished_at=record.finished_at or now, units=state.units or record.units)
+    if status == "failed":
+        message = state.message or "The API gives no reason."
+        return replace(record, failure=Failure("TaskFailed", f"The task failed: {message}"))
+    if status == "succeeded":
+        return replace(record, images=merge_images(record, state), failure=None)
+    return record
+
+
+def merge_images(record: TaskRecord, state: TaskState) -> tuple[ImageRecord, ...]:
+    """Return a task's images with fresh URLs, what is saved kept, and what is not served said. Pure."""
+    saved = {image.index: image for image in record.images if image.path is not None}
+    served = {image.index: image for image in state.images}
+    count = max(record.n, len(served))
+    indices = sorted(served) if len(served) >= record.n else sorted(set(served) | _first_free(served, record.n))
+    images = []
+    for index in indices[:count]:
+        offer = served.get(index)
+        if index in saved:
+            images.append(replace(saved[index], url=offer.url if offer else saved[index].url))
+        elif offer is None or not offer.url:
+            images.append(ImageRecord(index, problem=f"the gateway served {len(served)} of {record.n} images"))
+        else:
+            images.append(offer)
+    return tuple(images)
+
+
+def _first_free(served: dict[int, ImageRecord], n: int) -> set[int]:
+    free = (index for index in range(n + len(served)) if index not in served)
+    return {next(free) for _ in range(n - len(served))}

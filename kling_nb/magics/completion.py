@@ -1,0 +1,279 @@
+"""What the Tab key offers on a `%kling` line."""
+
+import re
+from collections.abc import Callable, Iterable
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kling_nb.magics.names import Namespace, files
+from kling_nb.magics.options import COMMANDS, OPTIONS, Option, split_option
+from kling_nb.magics.prompt import insertable
+from kling_nb.magics.questionmark import MAGIC_START
+from kling_nb.magics.tokenizer import QUOTES, Token, next_token
+
+if TYPE_CHECKING:
+    from IPython.core.completer import CompletionContext, MatcherAPIv2, SimpleMatcherResult
+
+_IMAGE_PACKAGES = frozenset({"PIL", "numpy", "torch", "matplotlib", "kling_nb", "tensorflow", "jax", "cv2", "imageio"})
+_NEVER_AN_IMAGE = (type, FunctionType, BuiltinFunctionType, MethodType, int, float, complex, type(None))
+_NO_REFERENCE = 9
+_MOST_MATCHES = 200
+
+
+class Match(NamedTuple):
+    """One thing that may be put in the fragment's place, and what it is."""
+
+    text: str
+    kind: str
+
+
+class Completions(NamedTuple):
+    """What may follow.
+
+    Parameters
+    ----------
+    fragment : str
+        The end of the line that a match replaces; empty where something new begins.
+    matches : list of Match
+        In the order to offer them.
+    """
+
+    fragment: str
+    matches: list[Match]
+
+
+class _Sources(NamedTuple):
+    namespace: Namespace
+    list_files: Callable[[str], Iterable[str]]
+    list_tasks: Callable[[], Iterable[str]]
+
+
+def complete(
+    text: str,
+    namespace: Namespace,
+    list_files: Callable[[str], Iterable[str]] = files,
+    list_tasks: Callable[[], Iterable[str]] = tuple,
+) -> Completions | None:
+    """Return what may come at the end of an unfinished line.
+
+    Parameters
+    ----------
+    text : str
+        The line up to the cursor, or the cell up to the cursor: the last line counts, unless the cell
+        begins with ``%%kling``; then all lines below the first are the prompt.
+    namespace : Namespace
+        The variables to offer.
+    list_files : callable, optional
+        From the beginning of a path to the paths that begin so.
+    list_tasks : callable, optional
+        Returns the ids that ``show`` and ``wait`` may be given.
+
+    Returns
+    -------
+    Completions or None
+        None where this is no `%kling` line, and Python's own completion should do.
+    """
+    sources = _Sources(namespace, list_files, list_tasks)
+    head, newline, _ = text.partition("\n")
+    cell = re.match(r"\s*%%kling(?=\s|$)", head)
+    if cell and newline:
+        return _prompt(text, namespace)
+    if cell:
+        line = head[cell.end() :]
+        return _on_line(line.lstrip(), sources, in_cell=True) if line else None
+    line = _logical_line(text)
+    magic = re.match(MAGIC_START, line)
+    return _on_line(line[magic.end() :], sources, in_cell=False) if magic else None
+
+
+def make_matcher(
+    namespace: Callable[[], Namespace],
+    list_files: Callable[[str], Iterable[str]] = files,
+    list_tasks: Callable[[], Iterable[str]] = tuple,
+) -> "MatcherAPIv2":
+    """Return a matcher for ``ip.Completer.custom_matchers``.
+
+    Parameters
+    ----------
+    namespace : callable
+        Returns the variables at the moment of the key press.
+    list_files, list_tasks : callable, optional
+        As for `complete`.
+
+    Returns
+    -------
+    callable
+        Keeps every other matcher out of a `%kling` line, and itself out of every other line.
+    """
+    from IPython.core.completer import SimpleCompletion, context_matcher
+
+    def kling_matcher(context: "CompletionContext") -> "SimpleMatcherResult":
+        lines = context.full_text.split("\n")[: context.cursor_line]
+        found = complete("\n".join([*lines, context.text_until_cursor]), namespace(), list_files, list_tasks)
+        if found is None:
+            return {"completions": [], "suppress": False}
+        return {
+            "completions": _Exclusive(SimpleCompletion(text, type=kind) for text, kind in found.matches),
+            "matched_fragment": found.fragment,
+            "ordered": True,
+            "suppress": True,
+        }
+
+    matcher: MatcherAPIv2 = context_matcher(identifier="kling_nb.kling_matcher", priority=100)(kling_matcher)
+    return matcher
+
+
+class _Exclusive(list[Any]):
+    """Completions that keep others out even when there are none.
+
+    IPython lets a matcher silence the others only if it has something to say itself; inside a prompt,
+    where a word is a word, the 200 names that Python would offer are worse than nothing.
+    """
+
+    def __len__(self) -> int:
+        return max(1, super().__len__())
+
+
+# --- where the cursor is -------------------------------------------------------------------------
+
+
+def _logical_line(text: str) -> str:
+    """Return the last line, with those before it that a backslash continues."""
+    lines = text.split("\n")
+    first = len(lines) - 1
+    while first and lines[first - 1].endswith("\\"):
+        first -= 1
+    return " ".join([line[:-1] for line in lines[first:-1]] + lines[-1:])
+
+
+def _on_line(line: str, sources: _Sources, *, in_cell: bool) -> Completions:
+    """Return what may come at the end of the words after the magic's name."""
+    words, last = _words(line)
+    if words and not in_cell:
+        command = next((each for each in COMMANDS if each.name == words[0].text), None)
+        if command is not None:
+            typed = line[last:] if len(words) == 1 else None
+            return _argument(command.task, command.choices, typed, sources)
+    given, option = set[str](), None
+    for word in words:
+        if option is not None:
+            option = None
+            continue
+        option, _, value = split_option(word.text)
+        if option is None:
+            return Completions("", []) if in_cell else _prompt(line, sources.namespace)
+        given.add(option.destination)
+        if value is not None or not option.metavar:
+            option = None
+    fragment = line[last:]
+    if option is not None:
+        return Completions(fragment, _values(option, fragment, sources, in_cell=in_cell))
+    return _option(fragment, given, sources, first=not words, in_cell=in_cell)
+
+
+def _words(line: str) -> tuple[list[Token], int]:
+    """Return the finished words, and where the one begins that is being typed."""
+    words: list[Token] = []
+    token = next_token(line, unfinished=True)
+    while token is not None:
+        if token.end == len(line):
+            return words, token.start
+        words.append(token)
+        token = next_token(line, token.end, unfinished=True)
+    return words, len(line)
+
+
+def _prompt(text: str, namespace: Namespace) -> Completions:
+    """Return the variables that an open brace may be closed on."""
+    brace = re.search(r"(?<!\{)\{([^\W\d]\w*)?$", text)
+    if brace is None:
+        return Completions("", [])
+    fragment = brace[1] or ""
+    names = [each for each in namespace.names() if each.startswith(fragment)]
+    texts = [Match(each, "variable") for each in names if insertable(namespace[each]) is not None]
+    return Completions(fragment, texts[:_MOST_MATCHES])
+
+
+# --- what to offer there -------------------------------------------------------------------------
+
+
+def _argument(task: bool, choices: tuple[str, ...], typed: str | None, sources: _Sources) -> Completions:
+    """Return what a command may be followed by; `typed` is None from its second word on."""
+    if typed is None:
+        return Completions("", [])
+    ids = _listed(sources.list_tasks) if task else []
+    words = [Match(each, "keyword") for each in choices] + [Match(each, "task") for each in ids]
+    return Completions(typed, [each for each in words if each.text.startswith(typed)])
+
+
+def _option(fragment: str, given: set[str], sources: _Sources, *, first: bool, in_cell: bool) -> Completions:
+    """Return what may come where an option, the first word or the prompt's first word is typed."""
+    option, _, value = split_option(fragment)
+    if option is not None and option.metavar and value is not None:
+        return Completions(value, _values(option, value, sources, in_cell=in_cell))
+    matches = [
+        Match(name, "option")
+        for each in OPTIONS
+        if each.repeatable or each.destination not in given
+        for name in each.names
+    ]
+    if first and not in_cell:
+        matches = [Match(each.name, "command") for each in COMMANDS] + matches
+    found = [each for each in matches if each.text.startswith(fragment)]
+    if not found and not in_cell and not fragment.startswith("-"):
+        return _prompt(fragment, sources.namespace)
+    return Completions(fragment, found)
+
+
+def _values(option: Option, fragment: str, sources: _Sources, *, in_cell: bool) -> list[Match]:
+    if option.kind == "reference":
+        return _references(fragment, sources, in_cell=in_cell)[:_MOST_MATCHES]
+    return [Match(each, "value") for each in option.values() if each.startswith(fragment)]
+
+
+def _references(fragment: str, sources: _Sources, *, in_cell: bool) -> list[Match]:
+    """Return the variables and pictures whose name begins with what is typed, images first."""
+    quote = fragment[:1] if fragment[:1] in QUOTES else ""
+    typed = fragment.removeprefix(quote)
+    names = []
+    if not quote and (not typed or typed.isidentifier()):
+        names = [name for name in sources.namespace.names() if name.startswith(typed)]
+    ranks = {name: _rank(type(sources.namespace[name])) for name in names}
+    matches = [
+        Match(name, "variable")
+        for name in sorted(names, key=lambda name: (ranks[name], name))
+        if ranks[name] < _NO_REFERENCE
+    ]
+    for path in _listed(lambda: sources.list_files(typed)):
+        word = _as_word(path, quote, sources.namespace, in_cell=in_cell)
+        if word:
+            matches.append(Match(word, "path"))
+    return matches
+
+
+def _rank(kind: type) -> int:
+    """Return how likely a value of this type is a picture; only the type is looked at."""
+    if issubclass(kind, _NEVER_AN_IMAGE):
+        return _NO_REFERENCE
+    for each in kind.__mro__:
+        if "__kling_reference__" in vars(each) or str(each.__module__).partition(".")[0] in _IMAGE_PACKAGES:
+            return 0
+    return 1 if issubclass(kind, (str, bytes, list, tuple, dict)) else 2
+
+
+def _as_word(path: str, quote: str, namespace: Namespace, *, in_cell: bool) -> str:
+    """Return a path as it must be typed to be one word, and to be a path; nothing if it cannot be."""
+    needs_quotes = any(map(str.isspace, path)) or path[0] in QUOTES or (in_cell and path[0] == "#")
+    if not quote and not needs_quotes:
+        return f"./{path}" if path in namespace else path
+    mark = quote or next((each for each in QUOTES if each not in path), "")
+    if not mark or mark in path:
+        return ""
+    return mark + path + ("" if path.endswith("/") else mark)  # an open quote lets the path go on
+
+
+def _listed(source: Callable[[], Iterable[str]]) -> list[str]:
+    try:
+        return list(source())
+    except Exception:  # noqa: BLE001 - IPython would print the traceback into the line being typed
+        return []

@@ -1,0 +1,398 @@
+"""The language of the `%kling` line: one table of options and commands, its parser and its help."""
+
+import re
+from typing import Any, NamedTuple
+
+from kling_nb.magics.prompt import python_name, unquoted
+from kling_nb.magics.tokenizer import Token, UsageProblem, near, next_token, shown
+
+__all__ = ["COMMANDS", "OPTIONS", "Call", "Command", "Option", "UsageProblem", "help_text", "parse_line"]
+
+
+class Option(NamedTuple):
+    """One option of a generation.
+
+    A flag has no `metavar`. In `help`, ``{values}`` stands for the values that are known. The `kind` of
+    the value is ``text``, ``reference``, ``integer``, ``ratio``, ``model`` or ``name``; a repeatable
+    option's value is a list. The kind ``help`` makes the line the command of that name.
+    """
+
+    names: tuple[str, ...]
+    destination: str
+    metavar: str
+    help: str
+    example: str
+    kind: str = "text"
+    repeatable: bool = False
+
+    def line(self) -> str:
+        """Return the example as a whole line."""
+        return f"%kling -s cat {self.example} a cat asleep" if self.kind != "help" else "%kling -h"
+
+    def values(self) -> tuple[str, ...]:
+        """Return the values that are known, where there are such."""
+        if self.kind not in {"ratio", "model", "integer"}:
+            return ()
+        from kling_nb import records  # the first use pays for its dataclasses, not `%load_ext`
+
+        if self.kind == "integer":
+            return tuple(str(n) for n in range(1, records.MAX_N + 1))
+        return records.ASPECT_RATIOS if self.kind == "ratio" else records.MODEL_NAMES
+
+
+class Command(NamedTuple):
+    """One command, with the least and the most words that may follow it (None: any number).
+
+    `choices` are the words that may follow, if only these; `task` says that a task's id follows.
+    """
+
+    name: str
+    metavar: str
+    help: str
+    example: str
+    least: int = 0
+    most: int | None = 0
+    choices: tuple[str, ...] = ()
+    task: bool = False
+
+    def line(self) -> str:
+        """Return the example as a whole line."""
+        return f"%kling {self.example}"
+
+
+class Call(NamedTuple):
+    """What a line asks for.
+
+    Parameters
+    ----------
+    command : str or None
+        The command; None for a generation.
+    arguments : str
+        The words after the command, without quotes round the whole.
+    options : dict
+        Every option by its destination: None, False or an empty list where it was not given.
+    prompt : str or None
+        As typed, before any variable is put in; None when it was left out.
+    silenced : bool
+        Whether a ``;`` ended the line.
+    """
+
+    command: str | None
+    arguments: str
+    options: dict[str, Any]
+    prompt: str | None
+    silenced: bool
+
+
+_SUBJECT = "A picture of what to show: a variable, a file, a glob or a URL. 1 to 4 in all; may be repeated."
+_REUSE = "Take the images of an equal request that is already paid, if there is one."
+_HISTORY = "The tasks of this workspace, newest first; with words, those that have them."
+_SHOW = "One task again: images, request, ids. ID is ours, the API's, or your --external-task-id."
+_WAIT = "Wait for one task, or for all that are under way, and show what comes."
+_RATIO = "Width to height: {values}. The API chooses when left out."
+_CALLBACK = "Where the API reports on the task, besides here."
+_EXTERNAL = "Your own id for the task, new to your account."
+_SANDBOX = "Turn the local stand-in for the API on or off: it needs no key and costs nothing."
+
+OPTIONS = (
+    Option(("-s", "--subject"), "subject", "IMAGE", _SUBJECT, "-s refs/hat.png", "reference", repeatable=True),
+    Option(("--scene",), "scene", "IMAGE", "A picture to take the place from.", "--scene beach", "reference"),
+    Option(("--style",), "style", "IMAGE", "A picture to take the style from.", "--style refs/wave.jpg", "reference"),
+    Option(("-n",), "n", "COUNT", "How many images: {values}. One when left out.", "-n 4", "integer"),
+    Option(("-a", "--aspect-ratio"), "aspect_ratio", "RATIO", _RATIO, "-a 3:2", "ratio"),
+    Option(("-m", "--model"), "model_name", "NAME", "{values}, or a newer one.", "-m kling-v2", "model"),
+    Option(("--callback-url",), "callback_url", "URL", _CALLBACK, "--callback-url https://example.org/kling"),
+    Option(("--external-task-id",), "external_task_id", "ID", _EXTERNAL, "--external-task-id cat-17"),
+    Option(("--watermark",), "watermark", "", "Ask for images with a watermark as well.", "--watermark"),
+    Option(("-o", "--out"), "out", "NAME", "Bind the task to this variable, even if it fails.", "-o task", "name"),
+    Option(("--background",), "background", "", "Do not wait: the grid fills in later.", "-o task --background"),
+    Option(("--dry-run",), "dry_run", "", "Show the request and its price; send nothing.", "-n 9 --dry-run"),
+    Option(("--reuse",), "reuse", "", _REUSE, "--reuse"),
+    Option(("--fit",), "fit", "", "Shrink, enlarge or pad references that break a limit.", "--fit"),
+    Option(("--yes",), "yes", "", "Do not ask before sending a large request.", "-n 9 --yes"),
+    Option(("--raw",), "raw", "", "Send names in braces, {this} for one, as they are.", "--raw"),
+    Option(("-q", "--quiet"), "quiet", "", "Show nothing but errors; the task is still returned.", "-q"),
+    Option(("-h", "--help"), "help", "", "Show this help.", "-h", "help"),
+)
+
+COMMANDS = (
+    Command("history", "[WORDS]", _HISTORY, "history hat", most=None),
+    Command("show", "ID", _SHOW, "show cat-17", least=1, most=1, task=True),
+    Command("wait", "[ID]", _WAIT, "wait cat-17", most=1, task=True),
+    Command("resume", "", "Collect what an earlier kernel left behind; send nothing.", "resume"),
+    Command("sandbox", "[on|off]", _SANDBOX, "sandbox on", most=1, choices=("on", "off")),
+    Command("login", "", "Ask for the API key, unseen, for this kernel only.", "login"),
+    Command("logout", "", "Forget the key that login was given.", "logout"),
+    Command("help", "", "Show this help.", "help"),
+)
+
+_BY_NAME = {name: option for option in OPTIONS for name in option.names}
+_COMMANDS = {command.name: command for command in COMMANDS}
+
+# What editors and phones make of a typed hyphen or two.
+_DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d"
+
+
+def parse_line(line: str, *, cell: str | None) -> Call:
+    """Read what follows `%kling` or `%%kling`.
+
+    Parameters
+    ----------
+    line : str
+        The rest of the line, as IPython hands it over.
+    cell : str or None
+        The cell's body for `%%kling`; None for `%kling`.
+
+    Returns
+    -------
+    Call
+        A command or a generation. A line that is empty, or asks for help, is the command ``help``.
+
+    Raises
+    ------
+    UsageProblem
+        If the line is neither. Whether the request itself is right is another room's question.
+
+    Notes
+    -----
+    A ``;`` counts only at the end of the line: the body of a cell is all prompt. On a cell's line ``#``
+    begins a comment. After ``--`` the prompt may begin with a dash and hold an option's name; quotes
+    round the whole and a last ``;`` are taken off all the same.
+    """
+    text = (line if cell is None else line[: _comment_start(line)]).rstrip()
+    silenced = text.endswith(";")
+    text = text.removesuffix(";").rstrip()
+    command = _command(text.strip(), in_cell=cell is not None)
+    if command is not None:
+        return Call(*command, _defaults(), None, silenced)
+    options, start, marked = _read_options(text, in_cell=cell is not None)
+    if options["help"] or (not text and cell is None):
+        return Call("help", "", options, None, silenced)
+    if cell is None:
+        prompt = _line_prompt(text[start:].strip(), bare=not text[:start].strip(), marked=marked)
+    else:
+        prompt = _cell_prompt(text[start:].strip(), cell.strip(), marked=marked)
+    if not options["subject"]:
+        example = "%kling -s cat a cat asleep" if cell is None else "%%kling -s cat"
+        raise UsageProblem(f"a generation needs at least one subject, as in `{example}`: name one with -s")
+    return Call(None, "", options, prompt or None, silenced)
+
+
+def help_text() -> str:
+    """Return the complete help, for a terminal of 80 columns."""
+    head = (
+        "%kling [OPTIONS] [PROMPT]   one line: options first, and the rest is the prompt\n"
+        "%%kling [OPTIONS]           a cell: the lines below are the prompt\n"
+        "%kling COMMAND              one of the commands below, such as %kling history\n\n"
+        "A generation needs a subject (-s). In the prompt, {name} is a variable of the\n"
+        "notebook, text or a number, and {{name}} is the text {name}. A ; at the end of\n"
+        "the line shows nothing. -- ends the options."
+    )
+    options = [_entry(", ".join(each.names), each) for each in OPTIONS]
+    commands = [_entry(each.name, each) for each in COMMANDS]
+    parts = [head, "OPTIONS", *options, "COMMANDS", *commands]
+    return "\n\n".join(parts) + "\n"
+
+
+def _entry(name: str, each: Option | Command) -> str:
+    import textwrap
+
+    known = each.values() if isinstance(each, Option) else ()
+    values = " to ".join(known[:: len(known) - 1]) if "1" in known else ", ".join(known)
+    text = textwrap.indent(textwrap.fill(each.help.replace("{values}", values), 74), "    ")
+    return f"{name} {each.metavar}".rstrip() + f"\n{text}\n    Example: {each.line()}"
+
+
+def _defaults() -> dict[str, Any]:
+    return {each.destination: [] if each.repeatable else None if each.metavar else False for each in OPTIONS}
+
+
+def _comment_start(line: str) -> int:
+    """Return where a cell's line has its comment, or its length."""
+    token = next_token(line)
+    while token is not None and line[token.start] != "#":
+        token = next_token(line, token.end)
+    return token.start if token else len(line)
+
+
+def _command(text: str, *, in_cell: bool) -> tuple[str, str] | None:
+    """Return a command and its words, or nothing where the line is a generation."""
+    name, *rest = text.split(maxsplit=1) or [""]
+    command = _COMMANDS.get(name)
+    if command is None:
+        return None
+    if in_cell:
+        raise UsageProblem(f"{name} is a command, and takes no cell: write `%kling {name}` on a line of its own")
+    words = rest[0].split() if rest else []
+    if "-h" in words or "--help" in words:
+        return "help", ""
+    stray = next((word for word in words if _is_option(word)), None)
+    if stray is not None:
+        raise UsageProblem(
+            f"the command {name} takes no options, and {shown(stray, 40)} is one; if {name} begins a "
+            f"prompt, the options come before it: `%kling -s cat {name} …`"
+        )
+    arguments = unquoted(rest[0]) if rest else ""
+    _check_arguments(command, arguments, len(words) if rest and arguments == rest[0] else len(rest))
+    return name, arguments
+
+
+def _check_arguments(command: Command, arguments: str, count: int) -> None:
+    name = command.name
+    if count < command.least:
+        raise UsageProblem(f"{name} needs a task's id, as in `{command.line()}`; `%kling history` lists them")
+    if command.most is not None and count > command.most:
+        takes = " or ".join(command.choices) or ("one task's id" if command.most else "no words")
+        # What follows `login` may be the key: it is not repeated.
+        given = shown(arguments, 40) if command.most else "more"
+        raise UsageProblem(
+            f"the command {name} takes {takes}, not {given}; if {name} begins a prompt, a subject comes "
+            f"before it: `%kling -s cat {name} …`"
+        )
+    if command.choices and arguments and arguments not in command.choices:
+        raise UsageProblem(f"{name} takes {' or '.join(command.choices)}, not {shown(arguments, 40)}")
+
+
+def _read_options(text: str, *, in_cell: bool) -> tuple[dict[str, Any], int, bool]:
+    """Return the options, where they end, and whether ``--`` ended them."""
+    options, seen, position = _defaults(), set[str](), 0
+    while True:
+        start = len(text) - len(text[position:].lstrip())
+        if not text.startswith("-", start):
+            _refuse_dash(text[start:])
+            return options, start, False
+        token = next_token(text, start)
+        if token is None or token.text == "--":
+            return options, token.end if token else start, True
+        option, value, position = _read_option(text, token, in_cell=in_cell)
+        if option.repeatable:
+            options[option.destination].append(value)
+        elif option.metavar and option.destination in seen:
+            raise UsageProblem(
+                f"{option.names[-1]} is given twice, the second time with {shown(str(value), 40)}: it takes one value"
+            )
+        else:
+            options[option.destination] = value
+        seen.add(option.destination)
+
+
+def split_option(word: str) -> tuple[Option | None, str, str | None]:
+    """Return a word's option, its name as typed, and the value that is written in the same word.
+
+    ``-n4`` is ``-n 4`` where a digit follows ``-n`` or ``-a``, so that ``-scene`` is no ``-s cene``.
+    """
+    if re.match(r"-[na]\d", word):
+        return _BY_NAME[word[:2]], word[:2], word[2:]
+    name, equals, value = word.partition("=")
+    return _BY_NAME.get(name), name, value if equals else None
+
+
+def _read_option(text: str, token: Token, *, in_cell: bool) -> tuple[Option, Any, int]:
+    """Return an option, its value, and where both end."""
+    option, name, attached = split_option(token.text)
+    if option is None:
+        raise _unknown(name, in_cell=in_cell)
+    if not option.metavar:
+        if attached is not None:
+            raise UsageProblem(f"{name} takes no value, and has {shown(attached, 40)}: leave it out")
+        return option, True, token.end
+    if attached is not None:
+        return option, _value(option, name, attached), token.end
+    following = next_token(text, token.end)
+    if following is None:
+        raise _no_value(option, name, "the options end there")
+    if not following.quoted and (following.text == "--" or _is_option(following.text)):
+        raise _no_value(option, name, f"{shown(following.text, 40)} comes next")
+    return option, _value(option, name, following.text), following.end
+
+
+def _value(option: Option, name: str, value: str) -> Any:
+    if not value.strip():
+        raise _no_value(option, name, "it is empty")
+    if option.kind == "integer":
+        try:
+            return int(value)
+        except ValueError:
+            raise UsageProblem(f"{name} takes a whole number, not {shown(value, 40)}") from None
+    if option.kind == "name":
+        variable = python_name(value)
+        if variable is None:
+            raise UsageProblem(
+                f"{name} takes the name of a variable, and {shown(value, 40)} cannot be one: "
+                f"write, for example, `{name} task`"
+            )
+        return variable
+    return value
+
+
+def _no_value(option: Option, name: str, why: str) -> UsageProblem:
+    return UsageProblem(f"{name} needs a value, and {why}: write, for example, `{option.line()}`")
+
+
+def _is_option(word: str) -> bool:
+    """Whether a word could only be one of the options, with or without its value."""
+    name, equals, _ = word.partition("=")
+    if equals and not name.startswith("--"):
+        return False
+    return name in _BY_NAME or re.fullmatch(r"-n\d+|-a\d+:\d+", word) is not None
+
+
+def _unknown(name: str, *, in_cell: bool) -> UsageProblem:
+    """Return what to say of an option that there is not."""
+    word = name.lower().lstrip("-").replace("_", "-")
+    names = [each for each in _BY_NAME if each.startswith("--")]
+    likely = [each for each in names if word and (each[2:].startswith(word) or word.startswith(each[2:]))]
+    likely = likely or near("--" + word, names, 1, 0.7)
+    likely = likely or [each for each in _BY_NAME if each == name.lower()[:2]]
+    meant = f": did you mean {' or '.join(likely[:3])}?" if likely else ""
+    where = "the prompt goes below the %%kling line" if in_cell else "a prompt that begins with a dash goes after --"
+    return UsageProblem(f"there is no option {shown(name, 40)}{meant} ({where}; `%kling -h` lists the options)")
+
+
+def _refuse_dash(rest: str) -> None:
+    """Refuse an option whose hyphens were made into a dash, which would go unnoticed into the prompt."""
+    word = rest.split(maxsplit=1)[0] if rest else ""
+    name = word.lstrip(_DASHES).partition("=")[0]
+    plain = next((each for each in ("--" + name, "-" + name) if each in _BY_NAME), None)
+    if word[:1] in _DASHES and plain and name:
+        raise UsageProblem(
+            f"{shown(word, 40)} begins with a typographic dash: for the option write {plain}, and for a "
+            "prompt that begins so, put -- before it"
+        )
+
+
+def _refuse_options(words: list[str]) -> None:
+    stray = next((word for word in words if _is_option(word)), None)
+    if stray is not None:
+        raise UsageProblem(
+            f"options go before the prompt, and {shown(stray, 40)} is in it: move it; or, if you mean it "
+            "as text, put -- between the options and the prompt"
+        )
+
+
+def _line_prompt(text: str, *, bare: bool, marked: bool) -> str:
+    """Return the prompt of a `%kling` line; `bare` says that nothing stood before it."""
+    prompt = unquoted(text)
+    if marked:
+        return prompt
+    _refuse_options(prompt.split())
+    if bare and prompt:
+        likely = near(prompt.split()[0], list(_COMMANDS), 1, 0.75)
+        command = f"; or did you mean the command `%kling {likely[0]}`?" if likely else ""
+        raise UsageProblem(
+            f"{shown(prompt, 30)} has no options before it, and a generation needs at least one subject: "
+            f"`%kling -s cat {shown(prompt, 30)[1:-1]}`{command}"
+        )
+    return prompt
+
+
+def _cell_prompt(words: str, body: str, *, marked: bool) -> str:
+    """Return the prompt of a `%%kling` cell."""
+    if words:
+        raise UsageProblem(
+            f"{shown(words, 40)} is neither an option nor its value: in a cell the prompt goes below the "
+            "%%kling line (a comment on it begins with #)"
+        )
+    if not marked:
+        _refuse_options(body.split(maxsplit=1)[:1])
+    return body

@@ -1,0 +1,118 @@
+"""Which addresses an image may be fetched from. Pure, but for the name look-up.
+
+A gateway tells us where the images are, so what it says is input from outside: it must not make this
+machine ask its neighbours. Public addresses are fine. A private or loopback one is only fine when the
+API itself is there.
+"""
+
+import ipaddress
+import socket
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# Proxies with "fake IP" name resolution hand out addresses of this benchmark range for public hosts.
+_FAKE_IP = ipaddress.ip_network("198.18.0.0/15")
+
+
+class NotAllowed(Exception):
+    """The address must not be asked; the message says why, as a clause."""
+
+
+class Origin(NamedTuple):
+    """Scheme, host and port of a URL, with the port always filled in."""
+
+    scheme: str
+    host: str
+    port: int
+
+
+def origin(url: str) -> Origin:
+    """Return the origin of an absolute http(s) URL.
+
+    Raises
+    ------
+    NotAllowed
+        It is no such URL.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise NotAllowed("is not an address") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise NotAllowed("is not an http(s) address")
+    if parts.username or parts.password:
+        raise NotAllowed("carries a user name or password")
+    return Origin(parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80))
+
+
+def check(
+    target: Origin,
+    addresses: list[Address],
+    api: Origin,
+    api_addresses: list[Address],
+    *,
+    came_from: Origin | None,
+) -> None:
+    """Check where an image would be fetched from.
+
+    Parameters
+    ----------
+    target : Origin
+        Where it would be fetched from.
+    addresses : list of address
+        What its host resolves to.
+    api : Origin
+        Where the API is.
+    api_addresses : list of address
+        What the API's host resolves to.
+    came_from : Origin, optional
+        The origin that redirected here; None for the gateway's own URL.
+
+    Raises
+    ------
+    NotAllowed
+        Not https (or http on loopback), no longer the scheme it began with, or a private address that is
+        not the API's own.
+    """
+    if target.scheme == "http" and not (addresses and all(a.is_loopback for a in addresses)):
+        raise NotAllowed("is not https")
+    if came_from is not None and came_from.scheme != target.scheme:
+        raise NotAllowed(f"redirects from {came_from.scheme} to {target.scheme}")
+    if all(_is_public(address) for address in addresses):
+        return
+    if came_from is not None and target not in (came_from, api):
+        raise NotAllowed("redirects to a private address")
+    if not all(_is_public(a) or a in api_addresses for a in addresses):
+        raise NotAllowed("is at a private address")
+
+
+def _is_public(address: Address) -> bool:
+    mapped = getattr(address, "ipv4_mapped", None)
+    address = mapped or address
+    if isinstance(address, ipaddress.IPv4Address) and address in _FAKE_IP:
+        return True
+    return address.is_global and not address.is_multicast
+
+
+def literal(host: str) -> list[Address]:
+    """Return the address that a host is written as, if it is one."""
+    try:
+        return [ipaddress.ip_address(host)]
+    except ValueError:
+        return [ipaddress.ip_address("127.0.0.1")] if host.lower().rstrip(".") == "localhost" else []
+
+
+def look_up(host: str, port: int) -> list[Address]:
+    """Return what a host resolves to now.
+
+    Raises
+    ------
+    OSError
+        The name cannot be resolved.
+    """
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    addresses = [ipaddress.ip_address(str(item[4][0]).split("%")[0]) for item in found]
+    return list(dict.fromkeys(addresses))

@@ -1,0 +1,221 @@
+"""Fetching images without the key: what was served is checked before it counts.
+
+A second client, because an absolute URL given to the first would carry the key to a foreign host.
+"""
+
+import hashlib
+import threading
+import time
+import urllib.request
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit, urlunsplit
+
+import httpx
+
+from kling_nb import imagedata
+from kling_nb.remote import addresses
+from kling_nb.remote.addresses import NotAllowed, Origin
+from kling_nb.remote.client import USER_AGENT, tls_context
+from kling_nb.remote.envelopes import one_line
+
+MAX_REDIRECTS = 5
+MAX_BYTES = 100_000_000
+_TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=None)
+
+
+class Picture(NamedTuple):
+    """An image as it was served.
+
+    Parameters
+    ----------
+    data : bytes
+        Bit for bit.
+    sha256 : str
+        Hexadecimal.
+    media_type : str
+        By content, whatever the header said.
+    width, height : int
+        Pixels.
+    """
+
+    data: bytes
+    sha256: str
+    media_type: str
+    width: int
+    height: int
+
+
+class DownloadFailed(Exception):
+    """An image did not come.
+
+    Parameters
+    ----------
+    message : str
+        Why, as a clause that follows the word "image".
+    again : bool
+        Whether the same URL may give it later.
+    stale : bool
+        Whether the URL is no longer good, so that asking for the task again may give a better one.
+    """
+
+    def __init__(self, message: str, *, again: bool, stale: bool = False) -> None:
+        super().__init__(message)
+        self.again = again
+        self.stale = stale
+
+
+class Downloader:
+    """Fetches images for one gateway. Safe to use from several threads.
+
+    Parameters
+    ----------
+    base_url : str
+        The API's, because a gateway on this machine may serve its images from this machine.
+    max_bytes : int
+        Bytes of one image that are accepted.
+    timeout : float
+        Seconds for one whole image.
+    """
+
+    def __init__(self, base_url: str, *, max_bytes: int = MAX_BYTES, timeout: float = 300.0) -> None:
+        self._api = addresses.origin(base_url)
+        self._max_bytes = max_bytes
+        self._timeout = timeout
+        # One client a host: pinned connections are pooled by address, and an address may serve many hosts.
+        self._clients: dict[str, httpx.Client] = {}
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Close the connections."""
+        with self._lock:
+            clients, self._clients = self._clients, {}
+        for client in clients.values():
+            client.close()
+
+    def fetch(self, url: str) -> Picture:
+        """Fetch one image and check it.
+
+        Parameters
+        ----------
+        url : str
+            As the gateway gave it.
+
+        Returns
+        -------
+        Picture
+            Whole, decodable and typed by its content.
+
+        Raises
+        ------
+        DownloadFailed
+            It did not come, is not an image, or may not be fetched.
+        """
+        deadline = time.monotonic() + self._timeout
+        try:
+            data = self._follow(url, deadline)
+        except NotAllowed as error:
+            raise DownloadFailed(f"{error}: {one_line(_no_query(url), 120)}", again=False) from None
+        except httpx.TimeoutException:
+            raise DownloadFailed("did not come in time", again=True) from None
+        except (httpx.HTTPError, OSError) as error:
+            raise DownloadFailed(f"did not come ({one_line(error, 160)})", again=True) from None
+        except httpx.InvalidURL:
+            raise DownloadFailed("has an address that cannot be used", again=False) from None
+        try:
+            found = imagedata.check_decodes(data)
+        except imagedata.NotAnImage as error:
+            # A cut file or a proxy's page may be whole the next time.
+            raise DownloadFailed(str(error), again=True) from None
+        return Picture(data, hashlib.sha256(data).hexdigest(), *found)
+
+    def _follow(self, url: str, deadline: float) -> bytes:
+        came_from: Origin | None = None
+        for _ in range(MAX_REDIRECTS + 1):
+            target = addresses.origin(url)
+            answer = self._open(url, target, came_from)
+            try:
+                if answer.is_redirect:
+                    came_from, url = target, urljoin(url, answer.headers["location"])
+                    continue
+                _check_status(answer.status_code)
+                return self._read(answer, deadline)
+            finally:
+                answer.close()
+        raise DownloadFailed("is redirected too often", again=False)
+
+    def _open(self, url: str, target: Origin, came_from: Origin | None) -> httpx.Response:
+        """Check the address, and connect to the very address that was checked."""
+        if _proxied(target):
+            # The proxy resolves names, so only an address written out can be checked here.
+            found, own = addresses.literal(target.host), addresses.literal(self._api.host)
+            addresses.check(target, found, self._api, own, came_from=came_from)
+            client = self._client("proxy", trust_env=True)
+            return client.send(client.build_request("GET", url, timeout=_TIMEOUT), stream=True)
+        found = _addresses_of(target)
+        own = [] if all(address.is_global for address in found) else _addresses_of(self._api)
+        addresses.check(target, found, self._api, own, came_from=came_from)
+        client = self._client(target.host, trust_env=False)
+        parts = urlsplit(url)
+        for last, address in enumerate(found, 1 - len(found)):
+            literal = f"[{address}]" if address.version == 6 else str(address)
+            request = client.build_request(
+                "GET",
+                urlunsplit(parts._replace(netloc=f"{literal}:{target.port}")),
+                headers={"Host": parts.netloc},
+                timeout=_TIMEOUT,
+                extensions={"sni_hostname": target.host},
+            )
+            try:
+                return client.send(request, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                if last == 0:
+                    raise
+        raise DownloadFailed("is on a host without an address", again=True)
+
+    def _read(self, answer: httpx.Response, deadline: float) -> bytes:
+        promised = int(answer.headers.get("content-length") or 0)
+        if promised > self._max_bytes:
+            raise DownloadFailed(f"is larger than {self._max_bytes:,} bytes", again=False)
+        pieces, size = [], 0
+        for piece in answer.iter_bytes():
+            pieces.append(piece)
+            size += len(piece)
+            if size > self._max_bytes:
+                raise DownloadFailed(f"is larger than {self._max_bytes:,} bytes", again=False)
+            if time.monotonic() > deadline:
+                raise DownloadFailed(f"did not come within {self._timeout:.0f} s", again=True)
+        return b"".join(pieces)
+
+    def _client(self, name: str, *, trust_env: bool) -> httpx.Client:
+        with self._lock:
+            client = self._clients.get(name)
+            if client is None:
+                client = self._clients[name] = httpx.Client(
+                    verify=tls_context(),
+                    trust_env=trust_env,
+                    follow_redirects=False,
+                    # Images do not shrink, and a compressed answer could unpack to anything.
+                    headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
+                )
+            return client
+
+
+def _addresses_of(place: Origin) -> list[addresses.Address]:
+    return addresses.literal(place.host) or addresses.look_up(place.host, place.port)
+
+
+def _proxied(target: Origin) -> bool:
+    proxies = urllib.request.getproxies()
+    has_proxy = target.scheme in proxies or "all" in proxies
+    return has_proxy and not urllib.request.proxy_bypass(target.host) and not addresses.literal(target.host)
+
+
+def _check_status(status: int) -> None:
+    if status in (401, 403, 404, 410):
+        raise DownloadFailed(f"is no longer served there (HTTP {status})", again=False, stale=True)
+    if status != 200:
+        raise DownloadFailed(f"was answered with HTTP {status}", again=status >= 500 or status in (408, 429))
+
+
+def _no_query(url: str) -> str:
+    return url.partition("?")[0]

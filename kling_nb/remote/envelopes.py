@@ -1,0 +1,249 @@
+"""Reading what gateways answer, in every envelope that they are seen to use.
+
+Pure functions of bytes. The shapes are those of the vendor (plain), of the new-api family of resellers
+(wrapped), of OpenAI-style gateways (``{"error": …}``) and of proxies on the way (HTML, nothing, half of
+a JSON text). Where they differ, the widest reading wins.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from kling_nb.records import ImageRecord, TaskState, TaskStatus
+
+MESSAGE_LENGTH = 500
+_SUCCESS = frozenset({"0", "200", "success", "succeed", "succeeded", "ok"})
+_STATUSES: Mapping[str, TaskStatus] = {
+    **dict.fromkeys(("submitted", "queued", "pending", "not_start", "created", "waiting"), "submitted"),
+    **dict.fromkeys(("processing", "in_progress", "running"), "processing"),
+    **dict.fromkeys(("succeed", "succeeded", "success", "completed"), "succeeded"),
+    **dict.fromkeys(("failed", "failure", "fail", "error", "cancelled", "canceled", "expired"), "failed"),
+}
+
+
+class Envelope(NamedTuple):
+    """An answer without its wrapping.
+
+    Parameters
+    ----------
+    ok : bool
+        Whether the envelope reports success; says nothing of a task's own fate.
+    code : str or None
+        The error code, as text.
+    message : str
+        The gateway's words, in one line, cut to `MESSAGE_LENGTH`.
+    request_id : str or None
+        The gateway's id of this answer.
+    data : object
+        What the answer is about: a mapping, a list, or None.
+    readable : bool
+        False when the body is not JSON of any known shape.
+    """
+
+    ok: bool
+    code: str | None = None
+    message: str = ""
+    request_id: str | None = None
+    data: Any = None
+    readable: bool = True
+
+
+def read(content: bytes) -> Envelope:
+    """Take an answer's body out of its envelope.
+
+    Parameters
+    ----------
+    content : bytes
+        The body, whatever it is.
+
+    Returns
+    -------
+    Envelope
+        Never raises: what cannot be read is ``readable=False`` with a message that says what it was.
+    """
+    try:
+        body = json.loads(content)
+    except (ValueError, RecursionError):
+        return Envelope(ok=False, message=_describe(content), readable=False)
+    if not isinstance(body, dict):
+        return Envelope(ok=False, message="The answer is JSON of an unknown shape.", readable=False)
+    error = body.get("error")
+    if error and not isinstance(error, bool):
+        return _openai_error(error, body)
+    code = _text(body.get("code"))
+    message = one_line(body.get("message") or body.get("msg") or "")
+    request_id = _text(body.get("request_id"))
+    data = body.get("data")
+    if code is None and data is None and "task_id" in body:
+        return Envelope(ok=True, message=message, request_id=request_id, data=body)
+    ok = code.lower() in _SUCCESS if code is not None else data is not None
+    return Envelope(
+        ok,
+        None if ok else code,
+        message,
+        request_id,
+        data,
+        readable=code is not None or data is not None or bool(message),
+    )
+
+
+def _openai_error(error: Any, body: Mapping[str, Any]) -> Envelope:
+    fields = error if isinstance(error, dict) else {"message": error}
+    code = _text(fields.get("code")) or _text(fields.get("type"))
+    request_id = _text(body.get("request_id") or fields.get("request_id"))
+    return Envelope(ok=False, code=code, message=one_line(fields.get("message") or ""), request_id=request_id)
+
+
+def read_task(data: Any, request_id: str | None = None) -> TaskState | None:
+    """Read one task out of an envelope's data.
+
+    Parameters
+    ----------
+    data : object
+        `Envelope.data`, or one element of a list.
+    request_id : str, optional
+        To be carried along.
+
+    Returns
+    -------
+    TaskState or None
+        None when it names no task.
+    """
+    if not isinstance(data, dict):
+        return None
+    inner = _inner(data)
+    # A reseller's own id is the one that it answers to, so the outer one wins.
+    task_id = _text(data.get("task_id")) or _text(inner.get("task_id"))
+    if not task_id:
+        return None
+    info = inner.get("task_info")
+    info = info if isinstance(info, dict) else {}
+    images = _images(inner)
+    return TaskState(
+        task_id=task_id,
+        task_status=_status(data, inner, has_images=bool(images)),
+        message=one_line(inner.get("task_status_msg") or data.get("fail_reason") or ""),
+        external_task_id=_text(info.get("external_task_id") or inner.get("external_task_id")) or None,
+        created_at=seconds(inner.get("created_at") or data.get("created_at") or data.get("submit_time")),
+        updated_at=seconds(inner.get("updated_at") or data.get("updated_at") or data.get("finish_time")),
+        images=images,
+        units=_text(inner.get("final_unit_deduction")),
+        request_id=request_id,
+    )
+
+
+def read_tasks(data: Any) -> list[TaskState] | None:
+    """Read the tasks of a list answer.
+
+    Parameters
+    ----------
+    data : object
+        `Envelope.data`.
+
+    Returns
+    -------
+    list of TaskState or None
+        None when it is not a list of tasks: then the gateway must be asked one by one.
+    """
+    if isinstance(data, dict):
+        data = next((data[name] for name in ("tasks", "items", "list", "records") if name in data), None)
+    if not isinstance(data, list):
+        return None
+    tasks = [read_task(item) for item in data]
+    known = [task for task in tasks if task is not None]
+    return None if data and not known else known
+
+
+def _inner(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the vendor's own object, which resellers wrap once or twice."""
+    inner = data
+    for _ in range(3):
+        nested = inner.get("data")
+        if not isinstance(nested, dict):
+            break
+        inner = nested
+    return inner
+
+
+def _status(outer: Mapping[str, Any], inner: Mapping[str, Any], *, has_images: bool) -> TaskStatus:
+    said = [
+        _STATUSES.get(str(fields.get(name)).strip().lower().replace("-", "_"))
+        for fields in (inner, outer)
+        for name in ("task_status", "status")
+    ]
+    known = [status for status in said if status is not None]
+    if "succeeded" in known and has_images:
+        return "succeeded"
+    # An outer "in progress" may lag behind an inner end, and the other way round; an end is final.
+    order: tuple[TaskStatus, ...] = ("failed", "succeeded", "processing", "submitted")
+    for status in order:
+        if status in known:
+            return status
+    # A word that nobody documented yet is no reason to lose a paid task: go on following it.
+    return "processing"
+
+
+def _images(inner: Mapping[str, Any]) -> tuple[ImageRecord, ...]:
+    result = inner.get("task_result")
+    listed = result.get("images") if isinstance(result, dict) else None
+    if not isinstance(listed, list):
+        return ()
+    images: dict[int, ImageRecord] = {}
+    for position, item in enumerate(listed):
+        fields = item if isinstance(item, dict) else {"url": item}
+        index = fields.get("index")
+        if not isinstance(index, int) or isinstance(index, bool) or index < 0 or index in images:
+            index = position
+        while index in images:
+            index += 1
+        url = _text(fields.get("url")) or None
+        images[index] = ImageRecord(index=index, url=url, watermark_url=_text(fields.get("watermark_url")) or None)
+    return tuple(images[index] for index in sorted(images))
+
+
+def seconds(value: Any) -> float | None:
+    """Read a timestamp: milliseconds, or seconds where it is below 1e11.
+
+    Parameters
+    ----------
+    value : object
+        A number, or text that is one.
+
+    Returns
+    -------
+    float or None
+        Seconds since the epoch.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    if not 0 < number < 1e15:
+        return None
+    return number if number < 1e11 else number / 1000
+
+
+def one_line(text: Any, length: int = MESSAGE_LENGTH) -> str:
+    """Return text from outside as one printable line of a sane length."""
+    words = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * length]).split()
+    line = " ".join(words)
+    return line if len(line) <= length else line[: length - 1] + "…"
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, (dict, list)):
+        return None
+    return one_line(value, 200)
+
+
+def _describe(content: bytes) -> str:
+    if not content.strip():
+        return "The answer is empty."
+    head = content[:4096].decode("utf-8", "replace")
+    if re.match(r"\s*(<!doctype|<html|<)", head, re.IGNORECASE):
+        title = re.search(r"<title[^>]*>(.*?)</title", head, re.IGNORECASE | re.DOTALL)
+        return f"The answer is an HTML page{': ' + one_line(title[1], 120) if title else ''}."
+    if head.lstrip().startswith(("{", "[")):
+        return "The answer is JSON that was cut off."
+    return f"The answer is not JSON: {one_line(head, 120)}"

@@ -1,0 +1,100 @@
+"""From anything that a notebook holds to references, checked and ready to send."""
+
+import hashlib
+from typing import Any
+
+from kling_nb import imagedata
+from kling_nb.errors import InvalidRequest
+from kling_nb.records import MAX_SUBJECTS, Reference, Role
+from kling_nb.request import prepare
+from kling_nb.request.places import Leaf, Place
+from kling_nb.request.problems import Unsuitable, printable, quoted, shortened
+from kling_nb.request.sources import leaves
+
+MAX_COLLECTED = 100
+"""Of scenes and styles, which comparisons vary, no more than this many are taken from one value."""
+
+_FIELDS = {"subject": "subject_images", "scene": "scene_image", "style": "style_image"}
+_MAX_NAME = 200
+
+
+def collect(value: Any, role: Role, *, name: str | None = None, fit: bool = False, start: int = 0) -> list[Reference]:
+    """Turn what a notebook holds into references, with every picture decoded and checked once.
+
+    Parameters
+    ----------
+    value : object
+        A path, glob, http(s) URL, base64 text or data URI; bytes or an open binary file; a PIL image; an array
+        (H×W, H×W×1, H×W×3 or H×W×4; uint8, uint16, bool, or floats in 0..1) or a tensor (also C×H×W); a
+        matplotlib figure; an upload, an image widget or an IPython image; anything with
+        ``__kling_reference__()``; or a list, dict, series, iterator or batch of these.
+    role : {"subject", "scene", "style"}
+        What the images are for.
+    name : str, optional
+        What the user called the value. Without it a file is named by its path as typed, a URL by itself, and
+        anything else by what it is.
+    fit : bool, optional
+        Enlarge, pad or shrink what breaks a limit of the API.
+    start : int, optional
+        How many subjects there are already, so that a message names the right index.
+
+    Returns
+    -------
+    list of Reference
+        In order, at least one. ``data`` is the file as it is sent, or ``url`` is set.
+
+    Raises
+    ------
+    InvalidRequest
+        Naming the image, what is wrong with it and what would do.
+    """
+    found: list[Reference] = []
+    most = MAX_SUBJECTS if role == "subject" else MAX_COLLECTED
+    try:
+        for leaf in leaves(value, Place(name or None)):
+            _check_count(len(found), most, role, name)
+            found.append(_reference(leaf, role, fit=fit))
+    except Unsuitable as problem:
+        label = _label(role, start + len(found), problem.name)
+        raise InvalidRequest(f"{label} {problem.clause}") from None
+    return found
+
+
+def _reference(leaf: Leaf, role: Role, *, fit: bool) -> Reference:
+    name = shortened(printable(leaf.name), _MAX_NAME)
+    if leaf.url is not None:
+        return Reference(role, name, _sha256(leaf.url.encode()), url=leaf.url, origin=leaf.origin)
+    try:
+        if leaf.picture is not None:
+            sent = prepare.from_pixels(leaf.picture, fit=fit)
+        else:
+            sent = prepare.from_file(leaf.data or b"", fit=fit)
+    except (Unsuitable, imagedata.NotAnImage) as problem:
+        raise Unsuitable(str(problem), leaf.name) from None
+    return Reference(
+        role,
+        name,
+        _sha256(sent.data),
+        media_type=sent.media_type,
+        width=sent.width,
+        height=sent.height,
+        size=len(sent.data),
+        changes=sent.changes,
+        origin=leaf.origin,
+        data=sent.data,
+    )
+
+
+def _check_count(count: int, most: int, role: Role, name: str | None) -> None:
+    if count == most:
+        named = f" {quoted(name)}" if name else ""
+        raise InvalidRequest(f"{_FIELDS[role]}{named}: more than {most} images were given; at most {most} can be")
+
+
+def _label(role: Role, index: int, name: str | None) -> str:
+    field = f"{_FIELDS[role]}[{index}]" if role == "subject" else _FIELDS[role]
+    return f"{field} {quoted(name)}" if name else field
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,1 @@
+"""Tasks, images and history as the user holds them: engine, workspace and display put together."""

@@ -1,0 +1,140 @@
+"""The gateways of this process: one runner for each address and key, and the sandbox where it is asked for."""
+
+import threading
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kling_nb.display import preview, thumbnail
+from kling_nb.engine.runner import Runner
+from kling_nb.key import KeySource
+from kling_nb.records import SANDBOX_GATEWAY
+from kling_nb.remote.client import Client
+from kling_nb.remote.download import Downloader
+from kling_nb.settings import Settings
+from kling_nb.workspace.workspace import Workspace
+
+# The sandbox takes any key but an empty one; the user's own is never given to it.
+_SANDBOX_KEY = KeySource("the-sandbox-needs-no-key")
+
+_lock = threading.RLock()
+_gateways: dict[Hashable, "Gateway"] = {}
+_workspaces: dict[Path, Workspace] = {}
+_sandboxes: dict[Path, Any] = {}
+
+
+@dataclass(eq=False)
+class Gateway:
+    """One gateway as one key sees it.
+
+    Parameters
+    ----------
+    name : str
+        What the journal calls it: its base URL, or ``sandbox``.
+    base_url : str
+        Where it is now.
+    runner : Runner
+        Its threads.
+    images_sent : int
+        Asked for by this process so far, for ``max_images``.
+    """
+
+    name: str
+    base_url: str
+    client: Client
+    downloader: Downloader
+    runner: Runner
+    images_sent: int = 0
+    users: set[object] = field(default_factory=set)
+
+    def close(self) -> None:
+        """Stop the threads and close the connections."""
+        self.runner.close()
+        self.client.close()
+        self.downloader.close()
+
+
+def gateway_for(settings: Settings) -> Gateway:
+    """Return the gateway of some settings, made when it is first needed.
+
+    Parameters
+    ----------
+    settings : Settings
+        With ``sandbox``, the local stand-in is started.
+
+    Returns
+    -------
+    Gateway
+        The same one for the same address and key, so that there is one follower for all its tasks.
+    """
+    with _lock:
+        if settings.sandbox:
+            base_url = sandbox_at(settings.workspace).base_url
+            name, key = SANDBOX_GATEWAY, _SANDBOX_KEY
+        else:
+            base_url = name = settings.base_url
+            key = settings.key
+        identity = (base_url, key.identity)
+        gateway = _gateways.get(identity)
+        if gateway is None or gateway.runner.stopping:
+            client, downloader = Client(base_url, key.current), Downloader(base_url)
+            runner = Runner(client, downloader, thumbnail=thumbnail, preview=preview)
+            gateway = _gateways[identity] = Gateway(name, base_url, client, downloader, runner)
+        return gateway
+
+
+def sandbox_at(workspace: Path) -> Any:
+    """Return the running sandbox that belongs to a workspace, started when it is first needed."""
+    from kling_nb.sandbox import Sandbox
+
+    with _lock:
+        if workspace not in _sandboxes:
+            _sandboxes[workspace] = Sandbox(workspace / "gateway").start()
+        return _sandboxes[workspace]
+
+
+def workspace_at(folder: Path) -> Workspace:
+    """Return the workspace of a folder; the same one for every user in this process."""
+    with _lock:
+        if folder not in _workspaces:
+            _workspaces[folder] = Workspace(folder)
+        return _workspaces[folder]
+
+
+def release(gateway: Gateway, user: object) -> None:
+    """Close a gateway when its last user lets go of it."""
+    with _lock:
+        gateway.users.discard(user)
+        if gateway.users:
+            return
+        for identity, other in list(_gateways.items()):
+            if other is gateway:
+                del _gateways[identity]
+    gateway.close()
+
+
+def under_way() -> int:
+    """Return how many tasks this process is sending, following or collecting."""
+    with _lock:
+        gateways = list(_gateways.values())
+    return sum(not job.settled for gateway in gateways for job in list(gateway.runner.jobs.values()))
+
+
+def close_all() -> None:
+    """Close every gateway, sandbox and journal of this process."""
+    with _lock:
+        gateways, sandboxes, workspaces = (
+            list(_gateways.values()),
+            list(_sandboxes.values()),
+            list(_workspaces.values()),
+        )
+        _gateways.clear()
+        _sandboxes.clear()
+        _workspaces.clear()
+    for gateway in gateways:
+        gateway.close()
+    for sandbox in sandboxes:
+        sandbox.stop()
+    for workspace in workspaces:
+        workspace.close()

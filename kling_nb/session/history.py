@@ -1,0 +1,145 @@
+"""Many tasks together: the history, and what was spent."""
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from kling_nb.display import Bundle, history_bundle
+from kling_nb.errors import ConfigurationError
+from kling_nb.records import TaskRecord
+from kling_nb.session.echo import ShownOnce
+from kling_nb.session.task import Task
+from kling_nb.session.views import view_of
+from kling_nb.workspace.sidecar import iso
+
+if TYPE_CHECKING:
+    from kling_nb.session.session import Session
+
+SHOWN = 20
+
+
+class TaskList(list[Task], ShownOnce):
+    """Tasks, newest first; a table in a notebook.
+
+    Parameters
+    ----------
+    tasks : iterable of Task
+        The tasks.
+    session : Session
+        Where they were found.
+    total : int, optional
+        How many there are in all, where this is a part.
+    """
+
+    def __init__(self, tasks: Iterable[Task], session: "Session", total: int | None = None) -> None:
+        super().__init__(tasks)
+        self._session = session
+        self._total = total
+
+    def to_dataframe(self) -> Any:
+        """Return one row an image; a task without images is one row, with its status.
+
+        Returns
+        -------
+        pandas.DataFrame
+            With the API's names as columns; times are UTC.
+
+        Raises
+        ------
+        ConfigurationError
+            pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise ConfigurationError(
+                "to_dataframe() needs pandas, which is not installed.", advice="Run `%pip install pandas`."
+            ) from None
+        rows = [row for task in self for row in _rows(task.record, str(self._session.workspace.folder))]
+        frame = pd.DataFrame(rows, columns=list(_COLUMNS))
+        for name in ("created_at", "finished_at"):
+            frame[name] = pd.to_datetime(frame[name], utc=True)
+        return frame
+
+    def bundle(self) -> Bundle:
+        """Return what a front end shows: data by MIME type, and metadata."""
+        views = [
+            view_of(task.record, self._session.workspace, price=self._session.price(task.n, task.record))
+            for task in self[:SHOWN]
+        ]
+        return history_bundle(views, now=time.time(), total=max(len(self), self._total or 0))
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        return TaskList(found, self._session) if isinstance(key, slice) else found
+
+    def __repr__(self) -> str:
+        return "\n".join(map(repr, self)) or "no tasks"
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Bundle:  # noqa: ARG002 - IPython's signature
+        return self.bundle()
+
+
+_COLUMNS = (
+    "id",
+    "task_id",
+    "external_task_id",
+    "task_status",
+    "model_name",
+    "prompt",
+    "n",
+    "aspect_ratio",
+    "subject_images",
+    "scene_image",
+    "style_image",
+    "created_at",
+    "finished_at",
+    "seconds",
+    "final_unit_deduction",
+    "gateway",
+    "failure",
+    "index",
+    "path",
+    "width",
+    "height",
+    "sha256",
+)
+
+
+def _rows(record: TaskRecord, folder: str) -> list[dict[str, Any]]:
+    names: dict[str, list[str]] = {"subject": [], "scene": [], "style": []}
+    for reference in record.references:
+        names[reference.role].append(reference.name)
+    took = record.finished_at - record.submitted_at if record.finished_at and record.submitted_at else None
+    common = {
+        "id": record.id,
+        "task_id": record.task_id,
+        "external_task_id": record.external_task_id,
+        "task_status": record.task_status,
+        "model_name": record.model_name,
+        "prompt": record.prompt,
+        "n": record.n,
+        "aspect_ratio": record.request.get("aspect_ratio"),
+        "subject_images": ", ".join(names["subject"]),
+        "scene_image": ", ".join(names["scene"]) or None,
+        "style_image": ", ".join(names["style"]) or None,
+        "created_at": iso(record.created_at),
+        "finished_at": iso(record.finished_at),
+        "seconds": took,
+        "final_unit_deduction": record.units,
+        "gateway": record.gateway,
+        "failure": record.failure.message if record.failure else None,
+    }
+    if not record.images:
+        return [{**common, "index": None, "path": None, "width": None, "height": None, "sha256": None}]
+    return [
+        {
+            **common,
+            "index": image.index,
+            "path": f"{folder}/{image.path}" if image.path else None,
+            "width": image.width,
+            "height": image.height,
+            "sha256": image.sha256,
+        }
+        for image in record.images
+    ]

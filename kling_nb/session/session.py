@@ -1,0 +1,299 @@
+"""A session: settings, a gateway and a workspace, and what can be done with the three."""
+
+import secrets
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from kling_nb import errors
+from kling_nb.engine.jobs import Job
+from kling_nb.records import SANDBOX_GATEWAY, UNDER_WAY, TaskRecord
+from kling_nb.session.gateway import Gateway, gateway_for, release, workspace_at
+from kling_nb.session.history import TaskList
+from kling_nb.session.task import Task
+from kling_nb.settings import Settings
+
+if TYPE_CHECKING:
+    from kling_nb.request import Request
+
+_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
+
+
+class Session:
+    """What `Kling` and the magic are made of.
+
+    Parameters
+    ----------
+    settings : Settings
+        Resolved and checked.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.workspace = workspace_at(settings.workspace)
+        self._gateway: Gateway | None = None
+        self._user = object()
+
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway, made when it is first needed."""
+        if self._gateway is None or self._gateway.runner.stopping:
+            self._gateway = gateway_for(self.settings)
+            self._gateway.users.add(self._user)
+        return self._gateway
+
+    @property
+    def gateway_name(self) -> str:
+        """What the journal calls the gateway."""
+        return SANDBOX_GATEWAY if self.settings.sandbox else self.settings.base_url
+
+    @property
+    def address(self) -> str:
+        """The base URL, for showing; the sandbox's changes with every kernel."""
+        return "$KLING_BASE_URL" if self.settings.sandbox else self.settings.base_url
+
+    def close(self) -> None:
+        """Let go of the gateway; its threads end with its last user."""
+        if self._gateway is not None:
+            release(self._gateway, self._user)
+            self._gateway = None
+
+    def request(self, fields: Mapping[str, Any], *, fit: bool = False) -> "Request":
+        """Build and check a request.
+
+        Parameters
+        ----------
+        fields : mapping
+            The API's fields, with ``subject_images``, ``scene_image`` and ``style_image`` as anything that
+            a notebook holds; None means not given.
+        fit : bool
+            Whether pictures outside the API's limits are made to fit.
+
+        Returns
+        -------
+        Request
+            Valid, with every picture as it would be sent.
+
+        Raises
+        ------
+        InvalidRequest
+            With everything that is wrong.
+        """
+        from kling_nb.request import Request, collect
+
+        given = dict(fields)
+        subjects = given.pop("subject_images", None)
+        if subjects is None:
+            raise errors.InvalidRequest(
+                "At least one subject image is needed.", advice="Give one with -s (subject_images=…)."
+            )
+        checked: dict[str, Any] = {"subject_images": tuple(collect(subjects, "subject", fit=fit))}
+        for role in ("scene", "style"):
+            value = given.pop(f"{role}_image", None)
+            if value is not None:
+                checked[f"{role}_image"] = _only_one(collect(value, role, fit=fit), role)
+        if given.get("model_name") is None:
+            given["model_name"] = self.settings.model_name
+        return Request.checked(**checked, **{name: value for name, value in given.items() if value is not None})
+
+    def submit(self, request: "Request", *, yes: bool = False) -> Task:
+        """Journal a request and have it sent; returns at once.
+
+        Parameters
+        ----------
+        request : Request
+            Checked.
+        yes : bool
+            Whether the user has agreed to more than ``confirm_above`` images.
+
+        Returns
+        -------
+        Task
+            In the journal, and on its way.
+
+        Raises
+        ------
+        ConfigurationError
+            There is no key, or ``max_images`` is reached.
+        InvalidRequest
+            The external id was used before, or nobody agreed.
+        WorkspaceError
+            It could not be journalled, and so was not sent.
+        """
+        if not self.settings.sandbox:
+            self.settings.key.current()
+        self._agree(request.n, yes=yes)
+        gateway = self.gateway
+        self._count(gateway, request.n)
+        now = gateway.runner.clock()
+        some_id = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{_letters(5)}"
+        request = request.with_(external_task_id=request.external_task_id or f"kling_nb-{some_id}-{_letters(8)}")
+        record = TaskRecord(
+            id=some_id,
+            gateway=gateway.name,
+            request=request.summary(),
+            digest=request.digest,
+            references=request.references,
+            external_task_id=str(request.external_task_id),
+            created_at=now,
+            warnings=request.warnings,
+        )
+        self.workspace.keep_references(request.references)
+        self.workspace.journal.insert([record])
+        gateway.images_sent += request.n
+        gateway.runner.learn(record.model_name, self.workspace.journal.durations(record.gateway, record.model_name))
+        job = Job(record, self.workspace, request.encode, self.settings.slots, self.settings.poll_interval)
+        gateway.runner.submit(job)
+        return Task(self, record, job)
+
+    def same(self, request: "Request") -> Task | None:
+        """Return the newest finished task of the same request at this gateway, if there is one."""
+        if not self.workspace.exists:
+            return None
+        record = self.workspace.journal.same(self.gateway_name, request.digest)
+        return None if record is None else self.as_task(record)
+
+    def tasks(self, search: str = "", limit: int | None = None) -> TaskList:
+        """Return the history, newest first.
+
+        Parameters
+        ----------
+        search : str
+            Words that must all occur in prompt, model, status, reference names or ids.
+        limit : int, optional
+            At most so many.
+        """
+        if not self.workspace.exists:
+            return TaskList([], self)
+        found = self.workspace.journal.newest(search, limit)
+        total = len(found) if search or limit is None else self.workspace.journal.count()
+        return TaskList([self.as_task(record) for record in found], self, total)
+
+    def task(self, some_id: str) -> Task:
+        """Return one task, by our id (or its beginning or end), ``task_id`` or ``external_task_id``.
+
+        Raises
+        ------
+        InvalidRequest
+            There is no such task, or more than one that it might mean.
+        """
+        record = self.workspace.journal.get(some_id) if self.workspace.exists and some_id else None
+        if record is None:
+            raise errors.InvalidRequest(
+                f"There is no task {some_id!r} in {self.workspace.folder}.",
+                money="",
+                advice="`%kling history` (kling.tasks()) lists them.",
+            )
+        return self.as_task(record)
+
+    def as_task(self, record: TaskRecord) -> Task:
+        """Return a stored task, tied to what this process does with it, if anything."""
+        job = self._gateway.runner.jobs.get(record.id) if self._gateway is not None else None
+        return Task(self, record, job)
+
+    def stored(self, some_id: str) -> TaskRecord | None:
+        """Return a task as the journal has it now."""
+        return self.workspace.journal.get(some_id) if self.workspace.exists else None
+
+    def take_over(self, task: Task) -> bool:
+        """Follow or collect a task that exists at the gateway and that nobody here has in hand.
+
+        Returns
+        -------
+        bool
+            Whether there is something to wait for.
+
+        Raises
+        ------
+        ConfigurationError
+            It was sent to another gateway, or there is no key.
+        """
+        record = self.stored(task.id)
+        if record is None or not (
+            record.task_status in UNDER_WAY or (record.task_status == "succeeded" and record.missing)
+        ):
+            return False
+        if record.gateway != self.gateway_name:
+            raise errors.ConfigurationError(
+                f"Task {record.id} was sent to {record.gateway}, and this session uses {self.gateway_name}.",
+                money="It was sent and may be paid; nothing new was sent.",
+                advice="Use the same base_url (or `%kling sandbox`) and key as then.",
+            )
+        if not self.settings.sandbox:
+            self.settings.key.current()
+        job = Job(record, self.workspace, _already_sent, self.settings.slots, self.settings.poll_interval)
+        runner = self.gateway.runner
+        # The runner counts on its own clock from when the task was submitted.
+        job.began -= max(0.0, runner.clock() - (record.submitted_at or runner.clock()))
+        task.join(runner.adopt(job))
+        return True
+
+    def price(self, n: int, record: TaskRecord | None = None) -> str | None:
+        """Return what so many images cost, with the currency; None where it is not known or nothing."""
+        per_image = self.settings.price_per_image
+        sandbox = self.settings.sandbox if record is None else record.sandbox
+        unpaid = record is not None and record.task_status in ("failed", "cancelled")
+        if per_image is None or sandbox or unpaid:
+            return None
+        return f"{per_image * n:.4f}".rstrip("0").rstrip(".") + f" {self.settings.currency}"
+
+    def checks(self, request: "Request") -> list[str]:
+        """Return what was checked about a request that is not sent, in words."""
+        found = []
+        if self.settings.sandbox:
+            found.append("The sandbox needs no key and costs nothing.")
+        else:
+            found.append("A key is set." if self.settings.key.find() else "No key is set: this could not be sent.")
+        if request.n > self.settings.confirm_above:
+            found.append(f"More than {self.settings.confirm_above} images: it would ask first, unless told --yes.")
+        earlier = self.same(request)
+        if earlier is not None:
+            found.append(f"The same request was made before, as {earlier.id}: --reuse would show that.")
+        return found
+
+    def _agree(self, n: int, *, yes: bool) -> None:
+        if yes or n <= self.settings.confirm_above:
+            return
+        price = self.price(n)
+        question = f"This asks for {n} images{f' ({price})' if price else ''}."
+        if can_ask() and input(f"{question} Send it? [y/N] ").strip().lower() in ("y", "yes"):
+            return
+        raise errors.InvalidRequest(
+            f"{question} More than {self.settings.confirm_above} (confirm_above) need an answer.",
+            advice="Add --yes (yes=True) to send it without being asked.",
+        )
+
+    def _count(self, gateway: Gateway, n: int) -> None:
+        limit = self.settings.max_images
+        if limit is not None and gateway.images_sent + n > limit:
+            raise errors.ConfigurationError(
+                f"max_images is {limit}: this session has asked for {gateway.images_sent} images, "
+                f"and this would be {n} more.",
+                advice="Raise max_images (KLING_MAX_IMAGES), or restart the kernel to begin anew.",
+            )
+
+
+def _only_one(references: list[Any], role: str) -> Any:
+    if len(references) != 1:
+        raise errors.InvalidRequest(f"{role}_image takes one picture, and this gives {len(references)}.")
+    return references[0]
+
+
+def _letters(count: int) -> str:
+    return "".join(secrets.choice(_LETTERS) for _ in range(count))
+
+
+def _already_sent() -> bytes:
+    message = "a task that exists is not sent again"
+    raise AssertionError(message)
+
+
+def can_ask() -> bool:
+    """Tell whether there is somebody who can answer: not so in nbclient, papermill and scripts without a terminal."""
+    module = sys.modules.get("IPython")
+    shell = module.get_ipython() if module else None
+    kernel = getattr(shell, "kernel", None)
+    if kernel is not None:
+        return bool(getattr(kernel, "_allow_stdin", False))
+    return sys.stdin is not None and sys.stdin.isatty()

@@ -1,0 +1,148 @@
+"""Files that are whole or not there: written aside, flushed to disk, then moved into place."""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+from kling_nb.errors import WorkspaceError
+
+_TEMPORARY = ".writing-"
+
+
+def write(path: Path, data: bytes, *, durable: bool = True) -> None:
+    """Write a file so that it is never seen half-written.
+
+    Parameters
+    ----------
+    path : Path
+        An existing file is replaced.
+    data : bytes
+        All of it.
+    durable : bool
+        Whether it must survive a power cut.
+
+    Raises
+    ------
+    WorkspaceError
+        The disk is full or cannot be written; nothing is left behind.
+    """
+    temporary = _aside(path, data, durable=durable)
+    try:
+        os.replace(temporary, path)  # noqa: PTH105 - a str and a Path
+    except OSError as error:
+        _forget(temporary)
+        raise _unwritable(path, error) from error
+    if durable:
+        _flush_folder(path.parent)
+
+
+def write_new(path: Path, data: bytes) -> bool:
+    """Write a file durably, unless there is one of that name.
+
+    Parameters
+    ----------
+    path : Path
+        Where.
+    data : bytes
+        All of it.
+
+    Returns
+    -------
+    bool
+        False when the name was taken; that file is untouched.
+
+    Raises
+    ------
+    WorkspaceError
+        The disk is full or cannot be written; nothing is left behind.
+    """
+    temporary = _aside(path, data, durable=True)
+    try:
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        except OSError:
+            # A file system without hard links: the name is taken first, and the content put in place of it.
+            try:
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+            except FileExistsError:
+                return False
+            os.replace(temporary, path)  # noqa: PTH105
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    finally:
+        _forget(temporary)
+    _flush_folder(path.parent)
+    return True
+
+
+def make_folder(path: Path) -> None:
+    """Create a folder and its parents where they are missing.
+
+    Raises
+    ------
+    WorkspaceError
+        It cannot be created.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def read(path: Path) -> bytes | None:
+    """Return a file's bytes, or None when there is no such file.
+
+    Raises
+    ------
+    WorkspaceError
+        It is there and cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise WorkspaceError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def _aside(path: Path, data: bytes, *, durable: bool) -> str:
+    temporary = ""
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            if durable:
+                os.fsync(file.fileno())
+        # mkstemp makes files private; these are for people to look at, like any other picture.
+        os.chmod(temporary, 0o644)  # noqa: PTH101
+    except OSError as error:
+        _forget(temporary)
+        raise _unwritable(path, error) from error
+    except BaseException:
+        _forget(temporary)
+        raise
+    return temporary
+
+
+def _flush_folder(folder: Path) -> None:
+    if os.name != "posix":
+        return
+    with contextlib.suppress(OSError):  # some file systems cannot flush a folder
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _forget(temporary: str) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(temporary)  # noqa: PTH108
+
+
+def _unwritable(path: Path, error: OSError) -> WorkspaceError:
+    return WorkspaceError(f"{path} cannot be written: {error.strerror or error}.")

@@ -1,0 +1,37 @@
+"""What an earlier kernel left unfinished, in one line."""
+
+from pathlib import Path
+
+from kling_nb.workspace.journal import Journal
+from kling_nb.workspace.workspace import JOURNAL
+
+
+def unfinished(folder: Path) -> str:
+    """Read a workspace's journal, without writing, and say what remains to be collected.
+
+    Parameters
+    ----------
+    folder : Path
+        The workspace.
+
+    Returns
+    -------
+    str
+        One sentence; empty when nothing remains.
+
+    Raises
+    ------
+    WorkspaceError
+        The journal cannot be read.
+    """
+    journal = Journal(folder / JOURNAL, read_only=True)
+    try:
+        records = [record for record in journal.unfinished() if record.task_status != "planned"]
+    finally:
+        journal.close()
+    if not records:
+        return ""
+    uncertain = sum(record.task_status in ("sending", "uncertain") for record in records)
+    tasks = "1 task" if len(records) == 1 else f"{len(records)} tasks"
+    doubt = f", {uncertain} of them uncertain" if uncertain else ""
+    return f"{tasks} of an earlier session {'is' if len(records) == 1 else 'are'} not finished{doubt}: `%kling resume`."

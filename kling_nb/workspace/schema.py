@@ -1,0 +1,103 @@
+"""The journal's tables, and how an older journal becomes a newer one.
+
+Each migration is one numbered function; it and the new ``user_version`` are committed together, so that
+a migration that is cut off has not happened.
+"""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+
+from kling_nb.errors import WorkspaceError
+
+
+def _first(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        """
+        CREATE TABLE tasks (
+            id TEXT PRIMARY KEY,
+            gateway TEXT NOT NULL,
+            external_task_id TEXT NOT NULL,
+            task_id TEXT,
+            task_status TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            model_name TEXT NOT NULL,
+            prompt TEXT NOT NULL,
+            n INTEGER NOT NULL,
+            created_at REAL NOT NULL,
+            sent_at REAL,
+            submitted_at REAL,
+            processing_at REAL,
+            finished_at REAL,
+            saved_at REAL,
+            units TEXT,
+            request_id TEXT,
+            request TEXT NOT NULL,
+            reference_list TEXT NOT NULL,
+            images TEXT NOT NULL,
+            failure TEXT,
+            warnings TEXT NOT NULL,
+            UNIQUE (gateway, external_task_id)
+        )
+        """
+    )
+    connection.execute("CREATE INDEX tasks_by_time ON tasks (created_at)")
+    connection.execute("CREATE INDEX tasks_by_digest ON tasks (gateway, digest)")
+    connection.execute("CREATE INDEX tasks_by_task_id ON tasks (task_id)")
+    connection.execute(
+        "CREATE INDEX tasks_open ON tasks (id) WHERE saved_at IS NULL AND task_status NOT IN ('failed', 'cancelled')"
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)
+
+
+def version(connection: sqlite3.Connection) -> int:
+    """Return the version that a journal is at; 0 for an empty file."""
+    return int(connection.execute("PRAGMA user_version").fetchone()[0])
+
+
+def check(connection: sqlite3.Connection, path: Path) -> None:
+    """Refuse a journal that a newer version of the package has written.
+
+    Raises
+    ------
+    WorkspaceError
+        With what to do.
+    """
+    found = version(connection)
+    if found > len(MIGRATIONS):
+        message = f"{path} was written by a newer kling_nb (journal version {found}; this one reads {len(MIGRATIONS)})."
+        raise WorkspaceError(
+            message, money="Nothing was changed.", advice="Upgrade kling_nb, or set another workspace."
+        )
+
+
+def migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring a journal to the newest version, one committed step at a time.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        In autocommit mode.
+    path : Path
+        For messages.
+
+    Raises
+    ------
+    WorkspaceError
+        The journal is newer than this package.
+    """
+    check(connection, path)
+    while version(connection) < len(MIGRATIONS):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # Another kernel may have migrated it while this one waited for the lock.
+            number = version(connection)
+            if number < len(MIGRATIONS):
+                MIGRATIONS[number](connection)
+                connection.execute(f"PRAGMA user_version = {number + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise

@@ -1,0 +1,234 @@
+"""The workspace folder: journal, references, images, thumbnails.
+
+::
+
+    kling_runs/
+        .gitignore              everything: results are not source
+        journal.sqlite3         every task
+        references/<sha256>.png  what was sent, once each
+        images/2026-11-22_143005_a-cat_1.png and .json   what came back, and how it was made
+        thumbnails/<sha256>.jpg  small pictures for the grid; may be deleted
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from kling_nb.errors import WorkspaceError
+from kling_nb.imagedata import EXTENSIONS
+from kling_nb.records import ImageRecord, Reference, TaskRecord
+from kling_nb.workspace import files, names, sidecar
+from kling_nb.workspace.journal import Journal
+
+JOURNAL = "journal.sqlite3"
+
+
+class Workspace:
+    """One folder. Made when it is first written to.
+
+    Parameters
+    ----------
+    folder : Path
+        Absolute.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = threading.RLock()
+        self._known_references: set[str] = set()
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a journal to read."""
+        return (self.folder / JOURNAL).is_file()
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The journal, for reading and writing; makes the folder.
+
+        Raises
+        ------
+        WorkspaceError
+            The folder or the journal cannot be made or opened.
+        """
+        with self._lock:
+            for name in ("references", "images", "thumbnails"):
+                files.make_folder(self.folder / name)
+            if not (self.folder / ".gitignore").exists():
+                files.write(self.folder / ".gitignore", b"# Made by kling_nb: results are not source.\n*\n")
+            return Journal(self.folder / JOURNAL)
+
+    def close(self) -> None:
+        """Close the journal, if it was opened."""
+        with self._lock:
+            if "journal" in self.__dict__:
+                self.journal.close()
+                del self.journal
+
+    def keep_references(self, references: Iterable[Reference]) -> None:
+        """Store the bytes of references, each content once, durably.
+
+        Parameters
+        ----------
+        references : iterable of Reference
+            With their bytes; those sent as URLs have none and are skipped.
+
+        Raises
+        ------
+        WorkspaceError
+            One could not be stored.
+        """
+        self.journal  # noqa: B018 - makes the folders
+        for reference in references:
+            if reference.data is None or reference.sha256 in self._known_references:
+                continue
+            path = self.folder / sidecar.reference_path(reference.sha256, reference.media_type)
+            stored = files.read(path)
+            if stored is None or hashlib.sha256(stored).hexdigest() != reference.sha256:
+                files.write(path, reference.data)
+            self._known_references.add(reference.sha256)
+
+    def read_reference(self, reference: Reference) -> bytes:
+        """Return a stored reference's bytes.
+
+        Raises
+        ------
+        WorkspaceError
+            The file is missing or was changed.
+        """
+        if reference.data is not None:
+            return reference.data
+        path = self.folder / sidecar.reference_path(reference.sha256, reference.media_type)
+        data = files.read(path)
+        if data is None or hashlib.sha256(data).hexdigest() != reference.sha256:
+            state = "is missing" if data is None else "was changed"
+            raise WorkspaceError(f"The stored reference {path} {state}.", advice="Give the picture again.")
+        return data
+
+    def save_image(self, record: TaskRecord, image: ImageRecord, data: bytes) -> ImageRecord:
+        """Store one image, bit for bit, with its sidecar.
+
+        Parameters
+        ----------
+        record : TaskRecord
+            The task.
+        image : ImageRecord
+            With hash, type and size filled in; ``path`` is ignored.
+        data : bytes
+            As served.
+
+        Returns
+        -------
+        ImageRecord
+            With its path. The file is whole, and on disk.
+
+        Raises
+        ------
+        WorkspaceError
+            It could not be written; nothing half-written is left.
+        """
+        self.journal  # noqa: B018 - makes the folders
+        note = json.dumps(sidecar.describe(record, image), ensure_ascii=False, indent=1).encode()
+        stem = self._claim(record, image, note)
+        path = f"images/{stem}{EXTENSIONS.get(image.media_type or '', '.img')}"
+        files.write(self.folder / path, data)
+        return replace(image, path=path, problem=None)
+
+    def saved_before(self, record: TaskRecord, image: ImageRecord) -> ImageRecord | None:
+        """Find an image that is on disk although the journal does not say so yet.
+
+        A process that was killed between the two leaves one. It counts when its sidecar names this task
+        and index, and its bytes have the hash that the sidecar says.
+
+        Parameters
+        ----------
+        record : TaskRecord
+            The task.
+        image : ImageRecord
+            With its index.
+
+        Returns
+        -------
+        ImageRecord or None
+            With its path and facts.
+        """
+        for stem in self._stems(record, image.index):
+            note = _note(self.folder / "images" / f"{stem}.json")
+            if note is None:
+                return None
+            if not _is_of(note, record, image.index):
+                continue
+            facts = note["image"]
+            path = f"images/{stem}{EXTENSIONS.get(facts.get('media_type') or '', '.img')}"
+            data = files.read(self.folder / path)
+            if data is None or hashlib.sha256(data).hexdigest() != facts.get("sha256"):
+                return None
+            known = {name: facts.get(name) for name in ("sha256", "media_type", "width", "height", "size")}
+            return replace(image, path=path, problem=None, **known)
+        return None
+
+    def read_image(self, image: ImageRecord) -> bytes:
+        """Return a saved image's bytes.
+
+        Raises
+        ------
+        WorkspaceError
+            It is not saved, or its file is gone.
+        """
+        data = files.read(self.folder / image.path) if image.path else None
+        if data is None:
+            where = f"The file {self.folder / image.path}" if image.path else f"Image {image.index + 1}"
+            raise WorkspaceError(f"{where} is not there.", advice="`%kling resume` fetches what the gateway still has.")
+        return data
+
+    def thumbnail(self, name: str) -> bytes | None:
+        """Return a kept small picture by name, if there is one."""
+        return files.read(self.folder / "thumbnails" / f"{name}.jpg")
+
+    def keep_thumbnail(self, name: str, jpeg: bytes) -> None:
+        """Keep a small picture; it can be made again, so it need not survive a power cut."""
+        self.journal  # noqa: B018 - makes the folders
+        files.write(self.folder / "thumbnails" / f"{name}.jpg", jpeg, durable=False)
+
+    def _claim(self, record: TaskRecord, image: ImageRecord, note: bytes) -> str:
+        """Take a file name by writing the sidecar under it, so that two images never share one."""
+        for stem in self._stems(record, image.index):
+            path = self.folder / "images" / f"{stem}.json"
+            if files.write_new(path, note):
+                return stem
+            found = _note(path)
+            if found is not None and _is_of(found, record, image.index):
+                files.write(path, note)
+                return stem
+        raise WorkspaceError(f"No free file name was found in {self.folder / 'images'}.")
+
+    def _stems(self, record: TaskRecord, index: int) -> list[str]:
+        stem = names.stem(record.prompt, record.created_at, index)
+        tail = record.id.rpartition("-")[2]
+        return [stem, f"{stem}_{tail}", f"{stem}_{record.id}"]
+
+
+def _note(path: Path) -> dict[str, Any] | None:
+    data = files.read(path)
+    if data is None:
+        return None
+    try:
+        note = json.loads(data)
+    except ValueError:
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _is_of(note: dict[str, Any], record: TaskRecord, index: int) -> bool:
+    task, image = note.get("task"), note.get("image")
+    return (
+        isinstance(task, dict)
+        and isinstance(image, dict)
+        and task.get("id") == record.id
+        and image.get("index") == index
+    )
