@@ -48,11 +48,15 @@ def execute(notebook: Path) -> nbformat.NotebookNode:
     content = nbformat.read(notebook, as_version=4)
     resources = {"metadata": {"path": str(notebook.parent)}}
     with tempfile.TemporaryDirectory() as folder:
-        manager = AsyncKernelManager(kernel_name="python3")
-        if os.name == "posix":
-            # Through files rather than ports: nobody else can connect, and the kernel does not warn that they could.
-            manager.transport, manager.ip = "ipc", str(Path(folder) / "kernel")
-        NotebookClient(content, km=manager, timeout=120, startup_timeout=60, resources=resources).execute()
+
+        class OwnKernelManager(AsyncKernelManager):
+            """Talks through files rather than ports: nobody else can connect, and no kernel warns that they could."""
+
+            transport = "ipc" if os.name == "posix" else "tcp"
+            ip = str(Path(folder) / "kernel") if os.name == "posix" else "127.0.0.1"
+
+        options = {"kernel_manager_class": OwnKernelManager, "kernel_name": "python3", "resources": resources}
+        NotebookClient(content, timeout=120, startup_timeout=60, **options).execute()
     for cell in content.cells:
         # When a cell ran is of no interest to a reader, and makes every diff larger.
         cell.metadata.pop("execution", None)

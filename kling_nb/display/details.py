@@ -125,7 +125,7 @@ def _reference(role: str, reference: Reference, jpeg: bytes | None) -> str:
         small = picture(jpeg, f"{role}: {one_line(reference.name, 80)}", 64)
     else:
         kind = muted("URL" if reference.url else "no preview")
-        small = f'<div style="background-color:{FAINT};padding:8px 4px;border-radius:3px">{kind}</div>'
+        small = f'<div style="background-color:{FAINT};padding:8px 4px;border-radius:3px;max-width:56px">{kind}</div>'
     facts = joined(
         esc(pixels(reference.width, reference.height)),
         esc(size(reference.size)),

@@ -12,6 +12,7 @@ from kling_nb.display.text import labelled
 from kling_nb.display.words import clean, esc, esc_block, joined, middle, one_line, pixels, plural, size
 from kling_nb.records import SANDBOX_GATEWAY, Reference
 
+_TITLE = "Dry run: nothing was sent"
 _LONGEST_CURL = 6000
 _MOST = 20
 
@@ -42,16 +43,14 @@ def dry_run_bundle(
         Their sha256 to JPEG.
     checks : sequence of str
         What was looked at and found right, in words.
-    slots, images : int
-        What the request would occupy and make.
+    slots, images, body_bytes : int
+        What the request would occupy, make and weigh.
     price : str, optional
         With its currency; None where it is not known.
     curl : str
         The command that would send it, its key masked.
     gateway : str
         Where it would go.
-    body_bytes : int
-        Size of the body.
     warnings : sequence of str
         What the user should know before sending.
 
@@ -63,32 +62,31 @@ def dry_run_bundle(
         ``kling_nb`` with ``dry_run``, the request and the references.
     """
     sandbox = gateway == SANDBOX_GATEWAY
-    cost = "nothing is billed" if sandbox else one_line(price or "price unknown", 40)
-    facts = joined(
-        plural(images, "image"), plural(slots, "slot"), cost, f"{size(body_bytes)} to send", middle(gateway, 80)
-    )
+    facts = _facts(images, slots, price, body_bytes, gateway)
     html = page(
-        block(f"{mark(sandbox)}<b>Dry run: nothing was sent.</b>", "margin:0 0 2px 0"),
+        block(f"{mark(sandbox)}<b>{_TITLE}.</b>", "margin:0 0 2px 0"),
         block(esc(facts, 300)),
-        aside([esc(warning, 400) for warning in warnings[:_MOST]], problem=True) if warnings else "",
+        _warnings(warnings),
         request_html(summary, "Request"),
         references_html(references, previews),
         _checks(checks),
         _curl(curl),
     )
-    first = joined(SANDBOX if sandbox else "", "Dry run: nothing was sent", facts)
-    text = _text(first, summary, references, checks, warnings, curl)
-    account = {
-        "dry_run": True,
-        "gateway": gateway,
-        "request": summary,
-        "references": [reference_metadata(reference) for reference in references],
-        "slots": slots,
-        "images": images,
-        "price": price,
-        "body_bytes": body_bytes,
-    }
-    return {"text/html": html, "text/plain": text}, {"kling_nb": plain(account)}
+    text = _text(joined(SANDBOX if sandbox else "", _TITLE, facts), summary, references, checks, warnings, curl)
+    account = {"gateway": gateway, "request": summary, "price": price, "slots": slots, "images": images}
+    named = [reference_metadata(reference) for reference in references]
+    metadata = plain(account | {"dry_run": True, "references": named, "body_bytes": body_bytes})
+    return {"text/html": html, "text/plain": text}, {"kling_nb": metadata}
+
+
+def _facts(images: int, slots: int, price: str | None, body_bytes: int, gateway: str) -> str:
+    cost = "nothing is billed" if gateway == SANDBOX_GATEWAY else one_line(price or "price unknown", 40)
+    sent = (f"{size(body_bytes)} to send", middle(gateway, 80))
+    return joined(plural(images, "image"), plural(slots, "slot"), cost, *sent)
+
+
+def _warnings(warnings: Sequence[str]) -> str:
+    return aside([esc(warning, 400) for warning in warnings[:_MOST]], problem=True) if warnings else ""
 
 
 def _checks(checks: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from kling_nb.display.layout import MAX_TILES, aspect, grid
-from kling_nb.display.markup import CELL, EDGE, FAINT, ROW, SMALL, block, linked, mark, muted, picture
+from kling_nb.display.markup import CELL, FAINT, ROW, SMALL, STRONG, block, linked, mark, muted, picture
 from kling_nb.display.markup import aside as aside_html
 from kling_nb.display.story import finished, line, state
 from kling_nb.display.view import TaskView, Tile, asked
@@ -87,7 +87,7 @@ def _blank(view: TaskView, index: int, width: int, column: int) -> str:
     shape = aspect(view.record, image)
     tall = max(6, round(50 / shape * min(1.0, width / column)) - 6)
     style = (
-        f"max-width:{max(80, width - 26)}px;padding:{tall}% 12px;border:1px dashed {EDGE};border-radius:3px;"
+        f"max-width:{max(80, width - 26)}px;padding:{tall}% 12px;border:1px dashed {STRONG};border-radius:3px;"
         f"background-color:{FAINT};{SMALL};overflow-wrap:break-word"
     )
     return f'<div style="{style}">{text}</div>'

@@ -10,13 +10,13 @@ from kling_nb.records import Failure, TaskRecord
 SANDBOX = "SANDBOX"
 
 _STATES = {
-    "planned": "waiting for a free slot",
+    "planned": "waiting",
     "sending": "sending",
     "submitted": "queued",
     "processing": "generating",
-    "succeeded": "done",
+    "succeeded": "succeeded",
     "failed": "failed",
-    "uncertain": "answer lost",
+    "uncertain": "uncertain",
     "cancelled": "cancelled",
 }
 
@@ -87,22 +87,23 @@ def story(view: TaskView) -> Story | None:
     record = view.record
     if finished(record) and record.task_status == "succeeded" and not lost(record):
         return None
-    told = _ended(record) if finished(record) else _under_way(view)
+    told = _ended(view) if finished(record) else _under_way(view)
     if record.sandbox:
         told = told._replace(what=told.what.replace(_MAY_BE_BILLED, ""), money="The sandbox bills nothing.")
     what, money, advice, facts = (one_line(sentence, 600) for sentence in told[:4])
     return Story(what, money, advice, facts, told.problem)
 
 
-def _ended(record: TaskRecord) -> Story:
+def _ended(view: TaskView) -> Story:
+    record = view.record
     if record.task_status == "cancelled":
-        return Story("Cancelled before it was sent.", "Nothing was sent and nothing is billed.", "", "", False)
+        why = joined(_message(record.failure), _facts(record.failure))
+        return Story("Cancelled before it was sent.", "Nothing was sent and nothing is billed.", "", why, bool(why))
     if record.task_status == "uncertain":
         return Story(
             "The answer to the request was lost; the task may exist" + _MAY_BE_BILLED + ".",
             "",
-            "`%kling resume` looks for it again. If you are sure that it does not exist, "
-            f"`%kling resume --send {record.id}` sends it again and `%kling resume --forget {record.id}` closes it.",
+            view.how_to_collect,
             joined(_message(record.failure), _facts(record.failure)),
         )
     if record.task_status == "succeeded":

@@ -19,7 +19,6 @@ IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", "
 
 _MISSING: Any = object()
 _SHELL_NAMES = frozenset({"In", "Out", "exit", "quit", "get_ipython", "open"})
-_EXPLICIT_PATHS = ("./", "../", "/", "~", ".\\", "..\\", "\\")
 _LONGEST_EXPRESSION = 500
 _MOST_ENTRIES = 2000
 
@@ -103,7 +102,7 @@ def find(text: str, namespace: Namespace) -> Found:
     if text[:5].lower() == "data:" or text[:8].lower().startswith(("http://", "https://")):
         return Found(text, text)
     failure = ""
-    expression = None if text.startswith(_EXPLICIT_PATHS) else _parsed(text)
+    expression = _parsed(text)  # never of `./cat`, which no Python can be
     if expression is not None:
         try:
             return Found(_value(expression, namespace), text)

@@ -22,7 +22,7 @@ NOW = T0 + 60
 def test_a_task_as_text(make_view):
     view = make_view(n=2)
     assert task_text(view.record, now=NOW, files=view.files).splitlines() == [
-        "done · kling-v2-1 · 3:2 · 2 images · 41 s · 20261122-101530-ab12",
+        "succeeded · kling-v2-1 · 3:2 · 2 images · 41 s · 20261122-101530-ab12",
         "  prompt       a cat wearing the hat",
         "  task_id      825331184203456789",
         "  times        queued 5.0 s · generating 31 s · downloading 4.0 s",
@@ -43,18 +43,18 @@ def test_a_failed_task_as_text(make_record):
 
 
 def test_sandbox_is_the_first_word(make_record):
-    assert task_text(make_record(gateway="sandbox"), now=NOW, files={}).startswith("SANDBOX · done")
+    assert task_text(make_record(gateway="sandbox"), now=NOW, files={}).startswith("SANDBOX · succeeded")
 
 
 @pytest.mark.parametrize(
     ("status", "line"),
     [
-        ("planned", "waiting for a free slot · 4 images"),
+        ("planned", "waiting · 4 images"),
         ("sending", "[#####.....] sending · 0:59 · 4 images"),
         ("submitted", "[#####.....] queued · 0:59 · 4 images"),
         ("processing", "[#####.....] generating · 0:59 · 4 images"),
-        ("succeeded", "[##########] done · 0:41 · 4 of 4 images saved"),
-        ("uncertain", "[##########] answer lost · 4 images"),
+        ("succeeded", "[##########] succeeded · 0:41 · 4 of 4 images saved"),
+        ("uncertain", "[##########] uncertain · 4 images"),
         ("cancelled", "[##########] cancelled · 4 images"),
     ],
 )
@@ -70,9 +70,9 @@ def test_images_coming_in(make_record):
 def test_many_tasks_are_counted(make_record, read):
     records = [make_record("processing")] * 5 + [make_record()] * 4 + [make_record("planned")] * 3
     line = progress_line(records, now=NOW, expected=None)
-    assert line == "[###.......] 12 tasks: 4 done, 5 generating, 3 waiting for a free slot · 16 of…"
+    assert line == "[###.......] 12 tasks: 4 succeeded, 5 generating, 3 waiting · 16 of 48 images…"
     page = read(progress_html(records, now=NOW, expected=60, notes=["`%kling wait` goes on."]))
-    assert "12 tasks: 4 done, 5 generating, 3 waiting for a free slot · 16 of 48 images saved · 0:59" in page.text
+    assert "12 tasks: 4 succeeded, 5 generating, 3 waiting · 16 of 48 images saved · 0:59" in page.text
     assert "%kling wait goes on." in page.text
     assert "table" not in page.tags
 
@@ -89,8 +89,8 @@ def test_few_tasks_have_a_line_each(make_record, read):
     records = [make_record("processing"), make_record("planned", gateway="sandbox"), make_record()]
     page = read(progress_html(records, now=NOW, expected=60))
     assert "generating · 0:59 · 4 images · kling-v2-1 · 3:2 · 20261122-101530-ab12" in page.text
-    assert "SANDBOX waiting for a free slot · 4 images" in page.text
-    assert "done · 0:41 · 4 of 4 images saved" in page.text
+    assert "SANDBOX waiting · 4 images" in page.text
+    assert "succeeded · 0:41 · 4 of 4 images saved" in page.text
 
 
 def test_progress_of_nothing(read):
@@ -109,7 +109,7 @@ def test_history(make_view, read):
     assert "+6" in page.text
     lines = data["text/plain"].splitlines()
     assert lines[0] == "3 tasks, newest first"
-    assert "sandbox done" in lines[1]
+    assert "sandbox succeeded" in lines[1]
     assert history_bundle([], now=NOW)[0]["text/plain"] == "No tasks."
 
 

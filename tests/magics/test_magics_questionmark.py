@@ -136,6 +136,11 @@ def test_everything_else_stays_as_it_is(source):
     assert keep_questions(list(lines)) == lines
 
 
+def test_what_other_magics_are_given_opens_no_string():
+    for line in ("!echo '''\n", "%run a.py '''\n"):
+        assert keep_questions([line, "%kling -s cat a?\n"]) == [line, "%kling -s cat a? \n"]
+
+
 def test_line_ends_are_kept():
     assert keep_questions(["%kling -s cat a?\r\n"]) == ["%kling -s cat a? \r\n"]
     assert keep_questions(["%kling -s cat a?"]) == ["%kling -s cat a? "]

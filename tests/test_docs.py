@@ -1,0 +1,70 @@
+"""The README and the quickstart keep what they promise."""
+
+import re
+
+import nbformat
+import pytest
+
+from kling_nb import errors
+from kling_nb.magics.options import COMMANDS, OPTIONS
+from kling_nb.settings import Settings
+
+
+@pytest.fixture
+def readme(repository):
+    return (repository / "README.md").read_text()
+
+
+@pytest.fixture
+def examples(repository, readme):
+    """Every line of code that a reader is shown."""
+    notebook = nbformat.read(repository / "notebooks" / "quickstart.ipynb", as_version=4)
+    cells = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+    return "\n".join(re.findall(r"```(?:python|ipython)\n(.*?)```", readme, re.DOTALL) + cells)
+
+
+@pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option.names[-1])
+def test_every_option_has_an_example(option, examples):
+    assert any(re.search(rf"%kling .*(?<![\w-]){re.escape(name)}(?![\w-])", examples) for name in option.names)
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
+def test_every_command_has_an_example(command, examples):
+    assert re.search(rf"%kling {command.name}\b", examples)
+
+
+def test_every_setting_is_in_the_table(readme):
+    for name in set(Settings.__dataclass_fields__) - {"key"}:
+        assert f"`{name}`" in readme
+    assert "`KLING_API_KEY`" in readme
+
+
+def test_every_error_is_in_the_table(readme):
+    for name, value in vars(errors).items():
+        if isinstance(value, type) and issubclass(value, errors.KlingError):
+            assert f"`{name}`" in readme, name
+
+
+def test_nothing_is_advertised_that_does_not_exist_yet(readme):
+    for word in ("%kling form", "--vary", "kling.compare", "%kling doctor", "--samples", "--send", "--forget"):
+        assert word not in readme
+
+
+def test_the_readme_opens_with_the_two_commands_and_a_picture(readme, repository):
+    opening = readme[:2500]
+    assert "make demo" in opening
+    assert "make test" in opening
+    for picture in re.findall(r"(?:src|srcset)=\"([^\"]+)\"|!\[[^\]]*\]\(([^)]+)\)", opening):
+        assert (repository / (picture[0] or picture[1])).is_file()
+    assert "<img" in opening or "![" in opening
+
+
+def test_links_to_files_lead_somewhere(readme, repository):
+    for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", readme):
+        assert (repository / target).exists(), target
+
+
+def test_the_python_examples_are_python(readme):
+    for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL):
+        if "%" not in block:
+            compile(block, "README.md", "exec")
