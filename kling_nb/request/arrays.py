@@ -143,14 +143,12 @@ def _eight_bit(array: Any) -> tuple[Any, list[str]]:
 
 
 def _from_floats(array: Any) -> tuple[Any, list[str]]:
-    low, high = float(array.min()), float(array.max())
-    problem = float_problem(low, high)
+    problem = float_problem(float(array.min()), float(array.max()))
     if problem:
         raise Unsuitable(problem)
-    if low < 0 or high > 1:
-        array = array.clip(0, 1)
     # In single precision at least: half precision is too coarse to round with.
     wide = array.astype("float32") if array.dtype.itemsize < 4 else array
+    # What is tolerated beyond 0..1 rounds to 0 and 255.
     return (wide * 255 + 0.5).astype("uint8"), [FLOATS_SCALED]
 
 

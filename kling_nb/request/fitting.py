@@ -16,7 +16,7 @@ _SHRINK_QUALITY = 90
 # Of Pillow's levels, 4 gives photographs the size of the default in two thirds of its time.
 _PNG_LEVEL = 4
 # Skip a PNG that a sample says will be far too large: a 12-megapixel photograph takes three seconds.
-_HOPELESS = 1.25
+_HOPELESS = 1.1
 _SAMPLE_BANDS = 8
 
 

@@ -93,8 +93,6 @@ def plan(width: int, height: int) -> Plan:
         scale = Fraction(math.sqrt(MAX_PADDED_PIXELS / (long * canvas_short)))
     new_short = max(1, round(short * scale))
     new_long = max(new_short, round(long * scale))
-    if not padded:
-        new_long = min(new_long, int(new_short * MAX_RATIO))
     new_canvas = max(new_short, _shortest(new_long), MIN_SIDE)
     scaled, canvas = (new_long, new_short), (new_long, new_canvas)
     return Plan(scaled, canvas) if width >= height else Plan(scaled[::-1], canvas[::-1])

@@ -6,16 +6,16 @@ billed, paints its results from the references, and marks every one of them SAND
 
 A prompt may ask for an outcome, to see what it looks like:
 
-==================== =========================================================================
-in the prompt        what happens
-==================== =========================================================================
+===================== ========================================================================
+in the prompt         what happens
+===================== ========================================================================
 ``[sandbox: fail]``   the task fails: "... risk control ..."; nothing is billed
 ``[sandbox: refuse]`` the request is refused: HTTP 400, code 1301, content safety
 ``[sandbox: broke]``  the request is refused: HTTP 429, code 1102, balance used up
 ``[sandbox: busy]``   the request is refused: HTTP 429, code 1303, too many tasks in parallel
 ``[sandbox: slow]``   the task takes ten times as long
 ``[sandbox: lost]``   the task is made and billed, and the connection is cut before the answer
-==================== =========================================================================
+===================== ========================================================================
 
 What a gateway or a network can do besides is ordered by a script: see `kling_nb.sandbox.faults`.
 """

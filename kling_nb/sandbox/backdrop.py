@@ -79,7 +79,7 @@ def _disc(image: Image.Image, plan: Plan, colour: Colour, radius: float) -> None
     width, height = image.size
     # The light comes from a corner; its disc hangs a little further in, to be seen.
     centre = (width * (0.24 if plan.light[0] < 0.5 else 0.76), height * 0.24)
-    halo = glow(image.size, centre, radius * 4).point(lambda level: level * 0.7)
+    halo = glow(image.size, centre, radius * 2.8).point(lambda level: level * 0.7)
     image.paste(Image.new("RGB", image.size, colour), (0, 0), halo)
     box = (centre[0] - radius, centre[1] - radius, centre[0] + radius, centre[1] + radius)
     ImageDraw.Draw(image).ellipse(box, fill=mix(colour, (255, 255, 255), 0.45))
@@ -140,7 +140,7 @@ def _rays(plan: Plan, size: tuple[int, int], lead: Colour, rng: random.Random) -
         angles = (turn + 2 * math.pi * (step + part) / count for part in (0.0, 0.5))
         tips = [(centre[0] + reach * math.cos(angle), centre[1] + reach * math.sin(angle)) for angle in angles]
         draw.polygon([centre, *tips], fill=second)
-    halo = glow(size, centre, 0.75 * max(size)).point(lambda level: level * 0.55)
+    halo = glow(size, centre, 0.53 * max(size)).point(lambda level: level * 0.55)
     image.paste(Image.new("RGB", size, (255, 252, 240)), (0, 0), halo)
     return image
 

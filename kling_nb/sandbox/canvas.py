@@ -7,7 +7,7 @@ import random
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 from kling_nb.sandbox.lettering import drawable, fitted, font
 
@@ -161,17 +161,16 @@ def gradient(size: tuple[int, int], colours: list[tuple[int, int, int]]) -> Imag
 
 
 def glow(size: tuple[int, int], centre: tuple[float, float], reach: float) -> Image.Image:
-    """Return a round light, 255 in its centre and 0 at `reach` pixels from it. H×W, uint8."""
-    disc = ImageChops.invert(Image.radial_gradient("L"))  # 256 px; 0 only in its corners
-    # Its light ends at the corners; scaled so that it ends at `reach`.
-    side = max(2, round(reach * 2**0.5))
-    light = Image.new("L", size, 0)
+    """Return a round light, 255 in its centre and 0 from `reach` pixels on. H×W, uint8."""
+    rim = round(255 * (1 - 0.5**0.5))  # of Pillow's gradient, in the middle of an edge
+    levels = [max(0, 255 - level - rim) * 255 // (255 - rim) for level in range(256)]
+    disc = Image.radial_gradient("L").point(levels)
+    # At a quarter of the size: nothing in it is finer than that.
+    small = Image.new("L", (max(1, size[0] // 4), max(1, size[1] // 4)), 0)
+    side = max(2, round(reach / 2))
     spot = disc.resize((side, side), Image.Resampling.BILINEAR)
-    floor = round(255 * (1 - 0.5**0.5))  # what is left in the middle of an edge
-    spot = spot.point(lambda value: max(0, (value - floor) * 255 // max(1, 255 - floor)))
-    place = (round(centre[0] - side / 2), round(centre[1] - side / 2))
-    light.paste(spot, place)
-    return light
+    small.paste(spot, (round(centre[0] / 4 - side / 2), round(centre[1] / 4 - side / 2)))
+    return small.resize(size, Image.Resampling.BILINEAR)
 
 
 def grain(size: tuple[int, int], rng: random.Random) -> Image.Image:

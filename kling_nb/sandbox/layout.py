@@ -203,7 +203,7 @@ def _pieces(
     widest = (0.95 if upright or subjects == 1 else 0.6) * size[0] / min(size)
     pieces = []
     for rank, (along, across, height) in enumerate(places[:subjects]):
-        off = 0.5 + (across - 0.5) * (spread if rank else 1)
+        off = min(0.9, max(0.12, 0.5 + (across - 0.5) * (spread if rank else 1)))
         centre = (off, along) if upright else (along, off)
         others = [name for name in (_ROUND if rounded else _CUTS) if name != cut]
         chosen = cut if rank == 0 else rng.choice(others)

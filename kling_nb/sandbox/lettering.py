@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING, Final, cast
 
@@ -31,11 +32,20 @@ def _is_drawable(character: str) -> bool:
 def drawable(text: str) -> str:
     """Return `text` on one line if the font has (nearly) all of it, else nothing.
 
-    The bundled font is Latin. A caption of boxes would be worse than none.
+    The bundled font is plain Latin: accents are left out, and a caption in another script is left
+    out altogether, as boxes would be worse than none.
     """
     line = " ".join(text.split())
-    kept = "".join(character for character in line if character == " " or _is_drawable(character))
-    return kept.strip() if len(kept) >= 0.9 * len(line) else ""
+    shown = [_shown(character) for character in line]
+    missing = shown.count("")
+    return "".join(shown).strip() if missing <= 0.1 * len(line) else ""
+
+
+def _shown(character: str) -> str:
+    if character == " " or _is_drawable(character):
+        return character
+    plain = unicodedata.normalize("NFKD", character)[0]
+    return plain if plain != character and _is_drawable(plain) else ""
 
 
 def fitted(text: str, width: float, measure: Callable[[str], float]) -> str:

@@ -204,6 +204,7 @@ def _spoil(response: Response, fault: Fault, stage: Stage) -> None:
         response.set_data(body[: int(len(body) * details["keep"])])
     elif fault.do == "wrong_length":
         response.headers["Content-Length"] = str(max(0, len(body) + details["by"]))
+        response.headers["Connection"] = "close"  # where the answer ends cannot be told
     else:
         response.headers["Content-Length"] = str(len(body))
         response.response = _drip(body, details["piece"], details["seconds"], stage)

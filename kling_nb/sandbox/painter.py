@@ -143,7 +143,7 @@ def _lit(image: Image.Image, chosen: Plan, rng: random.Random) -> Image.Image:
     width, height = image.size
     image = graded(image, brightness, saturation)
     place = (width * chosen.light[0], height * chosen.light[1])
-    image = washed(image, light, glow(image.size, place, 0.95 * max(image.size)), strength)
+    image = washed(image, light, glow(image.size, place, 0.67 * max(image.size)), strength)
     image = compose.vignette(image, 0.3)
     noise = grain(image.size, rng).point(lambda level: 128 + (level - 128) * 0.09)
     return ImageChops.overlay(image, Image.merge("RGB", (noise, noise, noise)))

@@ -194,7 +194,7 @@ class Sandbox:
         return self._callbacks.done
 
     def hold(self, status: str = PROCESSING) -> None:
-        """Keep unfinished tasks and those to come in one status until `release`.
+        """Keep unfinished tasks, and this sandbox's new ones, in one status until `release`.
 
         Parameters
         ----------

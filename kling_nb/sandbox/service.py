@@ -243,7 +243,7 @@ def _image_name(task_id: str, index: int, watermarked: bool) -> str:
 
 def _new_task_id(now: float) -> str:
     # Like the vendor's: a long number that grows with time and that nobody can guess.
-    return str((int(now * 1000) << 22) | secrets.randbits(22))
+    return str((int(now * 1000) << 40) | secrets.randbits(40))
 
 
 def _no_slots() -> Refusal:

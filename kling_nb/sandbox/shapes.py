@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 Outline = list[tuple[float, float]]
 
 _STEPS: Final = 180
-_OVERSAMPLING: Final = 3
+_OVERSAMPLING: Final = 2
 
 
 def _round(radius: Callable[[float], float]) -> Outline:

@@ -271,6 +271,11 @@ def test_keeps_the_profile_of_converted_rgb(one, opened, picture, file):
     assert sent.info["icc_profile"] == profile
 
 
+def test_leaves_out_a_profile_that_would_eat_the_limit(one, opened, picture, file):
+    huge = b"\0" * 16 + b"RGB " + bytes(2_000_000)
+    assert "icc_profile" not in opened(one(file(picture(), "TIFF", icc_profile=huge))).info
+
+
 def test_reduces_sixteen_bit_grey(one, opened, picture, raw_png):
     eight = picture(mode="L")
     rows = [b"".join(bytes((value, value)) for value in eight.crop((0, y, 320, y + 1)).tobytes()) for y in range(310)]
@@ -424,7 +429,7 @@ def test_any_bytes_give_a_reference_or_one_refusal(data):
         collect(data, "style")
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.sampled_from(["JPEG", "PNG", "WEBP"]), st.sampled_from(["L", "RGB", "RGBA", "CMYK"]), st.integers(1, 8))
 def test_what_is_sent_needs_no_interpretation(picture, file, kind, mode, orientation):
     if (kind, mode) in {("JPEG", "RGBA"), ("PNG", "CMYK"), ("WEBP", "CMYK")}:

@@ -1,6 +1,7 @@
 """The ledger: billing, restarts, and several sandboxes on one folder."""
 
 import multiprocessing
+import sqlite3
 import threading
 
 import httpx
@@ -42,7 +43,7 @@ def test_samples_of_equal_requests_are_counted(caller, photo, sandbox):
 def test_a_restart_forgets_nothing(start, connect, clock, tmp_path):
     with Sandbox(tmp_path, clock=clock, seconds=2, images="painted") as first:
         caller = connect(first)
-        task_id = caller.create(external_task_id="mine", n=2)["task_id"]
+        task_id = caller.create(external_task_id="mine")["task_id"]
         clock.advance(2)
         before = [caller.download(image["url"]).content for image in caller.images(task_id)]
         unseen = caller.create()["task_id"]
@@ -55,7 +56,7 @@ def test_a_restart_forgets_nothing(start, connect, clock, tmp_path):
     after = [caller.download(image["url"]).content for image in caller.images(task_id)]
     assert after == before
     assert caller.download(caller.images(unseen)[0]["url"]).status_code == 200
-    assert second.ledger.billed_images() == 3
+    assert second.ledger.billed_images() == 2
     assert caller.post(external_task_id="mine").status_code == 400
 
 
@@ -133,6 +134,21 @@ def test_slots_hold_across_processes(tmp_path, caller):
     results.join_thread()
     assert sorted(statuses) == [200] * 7 + [429] * 5
     assert Sandbox(folder).ledger.billed_images() == 7
+
+
+def test_a_create_waits_for_another_process_that_writes(sandbox, caller):
+    """It takes the write lock before it reads; otherwise SQLite would fail it at once as a deadlock."""
+    answers = []
+    other = sqlite3.connect(sandbox.folder / "ledger.sqlite3", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    thread = threading.Thread(target=lambda: answers.append(caller.post()))
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive()
+    other.execute("COMMIT")
+    other.close()
+    thread.join()
+    assert answers[0].status_code == 200
 
 
 def test_slots_hold_across_threads(start, connect):
