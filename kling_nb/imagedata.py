@@ -72,9 +72,7 @@ def open_image(data: bytes) -> "Image.Image":
         message = "is empty (0 bytes)"
         raise NotAnImage(message)
     try:
-        with warnings.catch_warnings():
-            # Pillow only warns between one and two times its own limit; ours is checked below.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with _without_warning(Image.DecompressionBombWarning):
             image = Image.open(io.BytesIO(data))
     except Image.DecompressionBombError:
         raise NotAnImage(_too_many_pixels()) from None
@@ -86,6 +84,19 @@ def open_image(data: bytes) -> "Image.Image":
     if image.width * image.height > MAX_PIXELS:
         raise NotAnImage(_too_many_pixels(image.width, image.height))
     return image
+
+
+@contextlib.contextmanager
+def _without_warning(category: type[Warning]) -> Iterator[None]:
+    """Silence what Pillow says between one and two times its own limit of pixels; ours is checked after it."""
+    # The filters are one list for all threads: putting them back in a background thread would undo what a
+    # cell sets meanwhile.
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category)
+        yield
 
 
 def facts(data: bytes) -> Facts:

@@ -74,11 +74,19 @@ class KeySource:
     ----------
     given : str or callable, optional
         The ``api_key`` argument: the key, or a function that returns it (for keys that expire).
+
+    Raises
+    ------
+    ConfigurationError
+        It is neither.
     """
 
-    def __init__(self, given: str | Callable[[], str] | None = None) -> None:
-        self._given: Secret | Callable[[], str] | None = Secret(given) if isinstance(given, str) else given
+    def __init__(self, given: Any = None) -> None:
+        self._given: Secret | Callable[[], Any] | None = Secret(given) if isinstance(given, str) else given
         self._slow: Secret | None = None
+        if not (given is None or isinstance(given, (str, Secret)) or callable(given)):
+            message = f"api_key must be text or a function that returns it, not {type(given).__name__}."
+            raise ConfigurationError(message, advice=HOW_TO_GIVE_A_KEY)
 
     def __repr__(self) -> str:
         return "KeySource(…)"
@@ -104,68 +112,90 @@ class KeySource:
 
     def find(self) -> Secret | None:
         """Return the key that counts now, or None."""
-        text = self._search()
-        return None if text is None else Secret(_bearer(text))
+        # No function that raises has the key in a variable: some tracebacks show those.
+        found = self._search()
+        return None if found is None else _checked(Secret(_bare(found.reveal())))
 
-    def _search(self) -> str | None:
+    def _search(self) -> Secret | None:
         if isinstance(self._given, Secret):
-            return self._given.reveal()
+            return self._given
         if self._given is not None:
-            return self._given()
+            return _asked(self._given)
         if kernel.login is not None:
-            return kernel.login.reveal()
-        quick = os.environ.get(KEY_VARIABLE) or dotenv_values().get(KEY_VARIABLE)
-        if quick:
-            return quick
-        if self._slow is None:
-            stored = _colab_secret() or _keyring_secret()
-            self._slow = Secret(stored) if stored else None
-        return self._slow.reveal() if self._slow else None
+            return kernel.login
+        quick = _secret(os.environ.get(KEY_VARIABLE)) or _secret(dotenv_values().get(KEY_VARIABLE))
+        if quick is None and self._slow is None:
+            self._slow = _colab_secret() or _keyring_secret()
+        return quick or self._slow
 
 
-def _bearer(text: Any) -> str:
-    if not isinstance(text, str):
-        message = f"The API key must be text, not {type(text).__name__}."
-        raise ConfigurationError(message, advice=HOW_TO_GIVE_A_KEY)
-    key = text.strip()
-    if key.lower().startswith("bearer "):
-        key = key[7:].strip()
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
+def _secret(value: Any) -> Secret | None:
+    return Secret(value) if isinstance(value, str) and value else None
+
+
+def _asked(function: Callable[[], Any]) -> Secret | None:
+    answer = function()
+    if answer is None or isinstance(answer, Secret):
+        return answer
+    if isinstance(answer, str):
+        return Secret(answer)
+    message = f"The API key must be text, not {type(answer).__name__}."
+    del answer
+    raise ConfigurationError(message, advice=HOW_TO_GIVE_A_KEY)
+
+
+def _bare(text: str) -> str:
+    word, _, rest = text.strip().replace("\t", " ").partition(" ")
+    return rest.strip() if word.lower() == "bearer" else text.strip()
+
+
+def _checked(key: Secret) -> Secret:
+    if not _is_usable(key.reveal()):
         message = "The API key is empty or holds spaces or characters that no key has."
         raise ConfigurationError(message, advice=HOW_TO_GIVE_A_KEY)
     return key
 
 
-def _colab_secret() -> str | None:
+def _is_usable(text: str) -> bool:
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
+def _colab_secret() -> Secret | None:
     if "google.colab" not in sys.modules:
         return None
     from google.colab import userdata
 
     try:
-        value = userdata.get(KEY_VARIABLE)
+        return _secret(userdata.get(KEY_VARIABLE))
     except Exception:  # noqa: BLE001 - Colab raises its own types for "no such secret" and "not allowed"
         return None
-    return value if isinstance(value, str) else None
 
 
-def _keyring_secret() -> str | None:
+def _keyring_secret() -> Secret | None:
     try:
         import keyring
-    except ImportError:
+
+        return _secret(keyring.get_password(KEYRING_SERVICE, KEY_VARIABLE))
+    except Exception:  # noqa: BLE001 - without keyring, or its daemon, this fails in many ways; none is ours
         return None
-    try:
-        value = keyring.get_password(KEYRING_SERVICE, KEY_VARIABLE)
-    except Exception:  # noqa: BLE001 - a machine without a keyring daemon fails in many ways; none is ours
-        return None
-    return value if isinstance(value, str) else None
 
 
 def dotenv_values() -> Mapping[str, str | None]:
-    """Return the variables of the nearest ``.env`` at or above the working directory."""
+    """Return the variables of the nearest ``.env`` at or above the working directory.
+
+    Raises
+    ------
+    ConfigurationError
+        It cannot be read.
+    """
     folder = Path.cwd()
     for place in (folder, *folder.parents):
         if (place / ".env").is_file():
             from dotenv import dotenv_values as read
 
-            return read(place / ".env")
+            try:
+                return read(place / ".env")
+            except (OSError, UnicodeError) as error:
+                message = f"{place / '.env'} cannot be read: {error}."
+                raise ConfigurationError(message, advice="Save it as text in UTF-8.") from None
     return {}

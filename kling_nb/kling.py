@@ -60,6 +60,8 @@ class Kling:
         config: Mapping[str, Any] | None = None,
         **settings: Any,
     ) -> None:
+        # Under its own name, so that no traceback that shows variables shows the key.
+        api_key = api_key if isinstance(api_key, KeySource) else KeySource(api_key)
         given = {"api_key": api_key, "base_url": base_url, "workspace": workspace, "sandbox": sandbox, **settings}
         self.session = Session(resolve(given, config))
 

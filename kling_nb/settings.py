@@ -7,6 +7,7 @@ rotated key counts at once.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,12 +100,11 @@ def resolve(
     if unknown:
         from difflib import get_close_matches
 
-        name = min(unknown)
-        near = get_close_matches(name, _SETTINGS, 1)
+        name, known = min(unknown), ("api_key", *_SETTINGS)
+        near = [other for other in known if other.startswith(name)] or get_close_matches(name, known, 1)
         hint = f" Did you mean {near[0]}?" if near else ""
-        raise ConfigurationError(
-            f"There is no setting {name!r}.{hint}", advice=f"The settings are: {', '.join(_SETTINGS)}."
-        )
+        message = f"There is no setting {name!r}.{hint}"
+        raise ConfigurationError(message, advice=f"The settings are: {', '.join(known)}.")
     environ = os.environ if environ is None else environ
     layers: list[tuple[str, Mapping[str, Any]]] = [
         ("{name}", arguments),
@@ -131,10 +131,15 @@ def _first(name: str, setting: "_Setting", layers: list[tuple[str, Mapping[str, 
         if value is not None:
             try:
                 return setting.parse(value)
-            except (ValueError, TypeError) as error:
+            except ValueError as error:
                 place = source.format(name=name, variable=setting.variable)
-                raise ConfigurationError(f"{place} is {str(value)[:200]!r}: {error}") from None
+                raise ConfigurationError(f"{place} is {_shown(value)!r}: {error}") from None
     return setting.default()
+
+
+def _shown(value: Any) -> str:
+    # An address may hold a password.
+    return re.sub(r"//[^/]*@", "//…@", str(value)[:200])
 
 
 def check_base_url(text: Any) -> str:
@@ -156,14 +161,19 @@ def check_base_url(text: Any) -> str:
         With the reason as its message.
     """
     url = str(text).strip().rstrip("/").removesuffix(API_PATH).removesuffix("/v1").rstrip("/")
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # half an IPv6 address, or no number where the port is
+        usable = False
+    if not usable or not url.isprintable() or " " in url:
         raise ValueError("it must be an address such as " + DEFAULT_BASE_URL)
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ValueError("it must use https, because the key travels with every request")
-    if parts.username or parts.query or parts.fragment:
+    if any(character in url for character in "@?#"):
         raise ValueError("it must hold no user name, query or fragment")
-    return url
+    # The journal tells gateways apart by this text.
+    return parts._replace(netloc=parts.netloc.lower()).geturl()
 
 
 def is_loopback(host: str) -> bool:
@@ -204,10 +214,11 @@ def _number(unit: str, *, zero: bool) -> Callable[[Any], float]:
     def parse(value: Any) -> float:
         try:
             number = float(value)
-        except ValueError:
+        except (ValueError, TypeError, OverflowError):
             raise ValueError(f"it must be a number{unit}") from None
         if isinstance(value, bool) or not (0 <= number < float("inf")) or (number == 0 and not zero):
-            raise ValueError(f"it must be a {'number of at least 0' if zero else 'positive number'}{unit}")
+            kind, limit = ("number", ", at least 0") if zero else ("positive number", "")
+            raise ValueError(f"it must be a {kind}{unit}{limit}")
         return number
 
     return parse
@@ -221,7 +232,13 @@ def _text(value: Any) -> str:
 
 
 def _folder(value: Any) -> Path:
-    return _home() / Path(os.fspath(value)).expanduser()
+    text = os.fspath(value) if isinstance(value, os.PathLike) else value
+    if not isinstance(text, str) or "\0" in text:
+        raise ValueError("it must be a path")
+    try:
+        return _home() / Path(_text(text)).expanduser()
+    except RuntimeError:
+        raise ValueError("there is no such home folder") from None
 
 
 def _home() -> Path:

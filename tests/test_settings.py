@@ -193,7 +193,15 @@ def test_numbers_may_be_numpys():
 
 @pytest.mark.parametrize(
     ("name", "near"),
-    [("time_out", "timeout"), ("model", "model_name"), ("slot", "slots"), ("price", "price_per_image"), ("key", None), ("apikey", "api_key"), ("xyzzy", None)],
+    [
+        ("time_out", "timeout"),
+        ("model", "model_name"),
+        ("slot", "slots"),
+        ("price", "price_per_image"),
+        ("key", None),
+        ("apikey", "api_key"),
+        ("xyzzy", None),
+    ],
 )
 def test_an_unknown_setting_names_the_nearest(name, near):
     with pytest.raises(ConfigurationError) as caught:

@@ -135,7 +135,7 @@ def _reference(role: str, reference: Reference, jpeg: bytes | None) -> str:
     )
     name = linked(esc_middle(reference.name), reference.url)
     url = "" if reference.url in (None, reference.name) else linked(esc_middle(reference.url), reference.url)
-    changed = esc("changed to fit: " + "; ".join(reference.changes), 300) if reference.changes else ""
+    changed = esc("changed: " + "; ".join(reference.changes), 300) if reference.changes else ""
     lines = [f"<b>{esc(role)}</b> · {name}", url, muted(facts), muted(changed)]
     cell = f"{CELL};padding:3px 12px 3px 0"
     return (

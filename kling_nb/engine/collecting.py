@@ -99,23 +99,28 @@ class Collector:
                 picture: Picture = self._runner.pictures.fetch(url)
                 return picture
             except DownloadFailed as error:
-                fresh = self._fresh_url(job, image.index, url) if error.stale else None
-                if fresh is not None:
+                fresh, again = self._fresh_url(job, image.index) if error.stale else (None, error.again)
+                if fresh not in (None, url):
                     url = fresh
                     continue
-                if not error.again or attempt == TRIES or self._runner.stopping:
+                if not again or attempt == TRIES or self._runner.stopping:
                     raise errors.ImagesMissing(f"Image {image.index + 1} {error}.") from None
             self._runner.pause(backoff.delay(attempt, first=0.5, longest=15.0, jitter=random.random()))  # noqa: S311
         raise errors.ImagesMissing(f"Image {image.index + 1} did not come.")
 
-    def _fresh_url(self, job: Job, index: int, stale: str) -> str | None:
-        """Ask for the task once more: gateways sign URLs anew when they are asked."""
+    def _fresh_url(self, job: Job, index: int) -> tuple[str | None, bool]:
+        """Ask for the task once more: gateways sign URLs anew when they are asked.
+
+        Returns
+        -------
+        str or None, bool
+            The URL, and whether to try again where there is none: the question may have been lost.
+        """
         try:
             state = self._runner.remote.query(job.record.task_id or job.record.external_task_id)
-        except errors.KlingError:
-            return None
-        fresh = {image.index: image.url for image in merge_images(job.record, state)}.get(index)
-        return fresh if fresh != stale else None
+        except errors.KlingError as error:
+            return None, not isinstance(error, errors.RequestRefused)
+        return {image.index: image.url for image in merge_images(job.record, state)}.get(index), False
 
     def _settle(self, job: Job) -> None:
         record = job.record
@@ -126,6 +131,4 @@ class Collector:
             record = replace(record, failure=Failure("ImagesMissing", message))
         else:
             record = replace(record, saved_at=self._runner.clock(), failure=None)
-        with self._runner.changed:
-            job.collected = True
-        self._runner.advance(job, record)
+        self._runner.advance(job, record, collected=True)

@@ -4,9 +4,10 @@ Not a ThreadPoolExecutor: that one keeps the interpreter from ending until its w
 of a script must wait for nothing (the journal holds it).
 """
 
-import queue
+import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 
 
@@ -24,36 +25,36 @@ class Crew:
     def __init__(self, name: str, size: int) -> None:
         self._name = name
         self._size = size
-        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._work: deque[Callable[[], None]] = deque()
         self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._idle = 0
         self._stopped = False
 
     def do(self, work: Callable[[], None]) -> None:
-        """Have something done by the next free thread; it must not raise."""
-        with self._lock:
+        """Have something done by the next free thread; it should not raise."""
+        with self._changed:
             if self._stopped:
                 return
-            self._work.put(work)
-            if self._idle < self._work.qsize() and len(self._threads) < self._size:
+            self._work.append(work)
+            if self._idle < len(self._work) and len(self._threads) < self._size:
                 thread = threading.Thread(target=self._run, name=f"{self._name}-{len(self._threads) + 1}", daemon=True)
-                self._threads.append(thread)
                 thread.start()
+                self._threads.append(thread)
+            self._changed.notify()
 
     def stop(self, join: float) -> None:
-        """End the threads when they have done what they are doing.
+        """End the threads when they have done what they are doing; what was not begun is dropped.
 
         Parameters
         ----------
         join : float
             Seconds to wait for them at most.
         """
-        with self._lock:
+        with self._changed:
             self._stopped = True
             threads = list(self._threads)
-        for _ in threads:
-            self._work.put(None)
+            self._changed.notify_all()
         deadline = time.monotonic() + join
         for thread in threads:
             if thread is not threading.current_thread():
@@ -61,11 +62,17 @@ class Crew:
 
     def _run(self) -> None:
         while True:
-            with self._lock:
+            with self._changed:
+                # Counted under the lock together with the taking: a thread that has work is never taken for
+                # a free one, or work would wait behind it while another thread could be started.
                 self._idle += 1
-            work = self._work.get()
-            with self._lock:
+                self._changed.wait_for(lambda: self._work or self._stopped)
                 self._idle -= 1
-            if work is None or self._stopped:
-                return
-            work()
+                if self._stopped:
+                    return
+                work = self._work.popleft()
+            try:
+                work()
+            except Exception:  # noqa: BLE001 - a bug; it is shown, and the thread has the work of others to do
+                threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
+            del work

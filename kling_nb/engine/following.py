@@ -20,8 +20,14 @@ LIST_FROM = 3
 """From so many tasks under way on, one list call takes the place of single ones."""
 TOGETHER = 0.4
 """Seconds: tasks that are due within so short a time are asked for together."""
+LIST_TRIES = 3
+"""Times in a row that the list may fail while single questions are answered, before it is given up."""
 UNKNOWN_LIMIT = 20
 """Looks that may find no such task before it is called uncertain."""
+UNKNOWN_FOR = 15.0
+"""Seconds that these looks must cover, however short the interval: some gateways are late to know a task."""
+LONGEST_NAP = 60.0
+"""Seconds; whoever polls once in a thousand years must not ask the system for such a wait."""
 
 
 class Follower:
@@ -43,6 +49,8 @@ class Follower:
         self._failures = 0
         self._not_before = 0.0
         self._lists = True
+        self._list_failed = False
+        self._list_failures = 0
 
     def follow(self, job: Job) -> None:
         """Follow a task until it ends; a task that has succeeded is asked for once, for fresh URLs."""
@@ -70,7 +78,7 @@ class Follower:
                     self._thread = None
                     return
                 if not due:
-                    runner.changed.wait(max(0.01, at - time.monotonic()))
+                    runner.changed.wait(min(LONGEST_NAP, max(0.01, at - time.monotonic())))
                     continue
                 under_way = len(self._followed)
             try:
@@ -86,7 +94,9 @@ class Follower:
         earliest = max(min(times.values(), default=now), self._not_before)
         if earliest > now:
             return [], earliest
-        return [job for job in self._followed.values() if times[job.record.id] <= now + TOGETHER], now
+        due = [job for job in self._followed.values() if times[job.record.id] <= now + TOGETHER]
+        # Those not asked for longest come first: one whose questions always fail must not starve the others.
+        return sorted(due, key=lambda job: job.looked or 0.0), now
 
     def _next_look(self, job: Job, now: float) -> float:
         if job.record.task_status == "succeeded":
@@ -97,17 +107,27 @@ class Follower:
         return polling.typical(self._runner.durations(job.record.model_name))
 
     def _ask(self, due: list[Job], *, together: bool) -> None:
+        self._list_failed = False
         if together and self._lists:
-            try:
-                listed = self._runner.remote.query_many(1, min(500, max(30, 2 * len(self._followed))))
-            except ListUnavailable:
-                self._lists = False
-            else:
-                due = self._take_list(listed, due)
+            due = self._ask_for_list(due)
         for job in due:
             if self._runner.stopping:
                 return
             self._look(job)
+
+    def _ask_for_list(self, due: list[Job]) -> list[Job]:
+        """Ask for many at once; return the due ones that must be asked for one by one."""
+        try:
+            listed = self._runner.remote.query_many(1, min(500, max(30, 2 * len(self._followed))))
+        except ListUnavailable:
+            self._lists = False
+        except errors.KlingError:
+            # Perhaps the list alone is in trouble; if not, the first single question fails as well.
+            self._list_failed = True
+        else:
+            self._list_failures = 0
+            return self._take_list(listed, due)
+        return due
 
     def _take_list(self, listed: list[TaskState], due: list[Job]) -> list[Job]:
         """Take what a list says of the tasks followed; return the due ones that it does not name."""
@@ -124,27 +144,38 @@ class Follower:
         return [job for job in due if job.record.id not in told]
 
     def _look(self, job: Job) -> None:
+        job.looked = time.monotonic()
         try:
             state = self._runner.remote.query(job.record.task_id or job.record.external_task_id)
         except errors.RequestRefused as error:
-            job.looked = time.monotonic()
-            job.asked_in_vain += 1
-            if job.record.task_status == "succeeded":
-                self._miss(job, error)
-            elif job.asked_in_vain >= UNKNOWN_LIMIT:
-                self._lose(job, error)
+            if 300 <= (error.http_status or 0) < 400:
+                # A login page on the way says nothing of the task.
+                raise
+            self._not_found(job, error)
             return
+        self._failures = 0
         self._take(job, state)
+
+    def _not_found(self, job: Job, error: errors.RequestRefused) -> None:
+        job.unknown_since = job.unknown_since if job.asked_in_vain else time.monotonic()
+        job.asked_in_vain += 1
+        if job.record.task_status == "succeeded":
+            self._miss(job, error)
+        elif job.asked_in_vain >= UNKNOWN_LIMIT and time.monotonic() - job.unknown_since >= UNKNOWN_FOR:
+            self._lose(job, error)
 
     def _take(self, job: Job, state: TaskState) -> None:
         job.looked = time.monotonic()
         job.asked_in_vain = 0
+        recovered = job.troubled
+        if recovered:
+            job.troubled, job.note = False, ""
         before = job.record
         after = after_look(before, state, self._runner.clock())
         if after.task_status in UNDER_WAY:
-            if after != before:
+            if recovered or after != before:
                 # Not written: the journal needs the beginning and the end, and is spared the middle.
-                self._runner.show(job, after)
+                self._runner.announce(job, after)
             return
         with self._runner.changed:
             self._followed.pop(job.record.id, None)
@@ -160,17 +191,22 @@ class Follower:
         self._runner.advance(job, record)
 
     def _miss(self, job: Job, error: errors.KlingError) -> None:
-        """Record that the images of a finished task cannot be had: the gateway has forgotten it."""
+        """Fall back on the addresses that are known, for the gateway has forgotten a task that succeeded."""
         with self._runner.changed:
             self._followed.pop(job.record.id, None)
-            job.collected = True
+        if any(image.path is None and image.url for image in job.record.images):
+            self._succeeded(job)
+            return
         message = f"{job.record.missing} of {job.record.n} images are missing: the gateway no longer knows the task"
         failure = Failure("ImagesMissing", f"{message} ({error.message})")
-        self._runner.advance(job, replace(job.record, failure=failure))
+        self._runner.advance(job, replace(job.record, failure=failure), collected=True)
 
     def _recover(self, asked: list[Job]) -> None:
         self._failures, self._not_before = 0, 0.0
-        for job in asked:
+        if self._list_failed:
+            self._list_failures += 1
+            self._lists = self._list_failures < LIST_TRIES
+        for job in self._still_followed(asked):
             if job.troubled:
                 job.troubled, job.note = False, ""
                 self._runner.announce(job)
@@ -179,7 +215,11 @@ class Follower:
         self._failures += 1
         wait = backoff.delay(self._failures, first=1.0, longest=30.0, jitter=random.random())  # noqa: S311
         self._not_before = time.monotonic() + wait
-        for job in asked:
+        for job in self._still_followed(asked):
             job.troubled = True
             job.note = f"{error.message} {error.advice} The task is followed; asking again.".strip()
             self._runner.announce(job)
+
+    def _still_followed(self, jobs: list[Job]) -> list[Job]:
+        with self._runner.changed:
+            return [job for job in jobs if self._followed.get(job.record.id) is job]

@@ -1,5 +1,6 @@
 """A task in the hands of this process, and what the engine asks of the rooms around it."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -72,9 +73,12 @@ class Job:
     began: float = field(default_factory=time.monotonic)
     looked: float | None = None
     asked_in_vain: int = 0
+    unknown_since: float = 0.0
     collecting: int = 0
     collected: bool = False
     refreshed: bool = False
+    telling: int = 0
+    speaking: threading.RLock = field(default_factory=threading.RLock, repr=False)
     note: str = ""
     troubled: bool = False
     error: BaseException | None = None
@@ -82,18 +86,27 @@ class Job:
 
     @property
     def settled(self) -> bool:
-        """Whether this process has nothing more to do for it."""
+        """Whether this process has nothing more to do for it, and every listener knows.
+
+        A cell that waits must not end before the display of another has its last update: what comes
+        after the last cell is in no saved notebook.
+        """
+        return self.ended and not self.telling
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing more to do for it but to say so."""
         status = self.record.task_status
         if status == "succeeded":
             return self.collected
         return status in ENDED or status == "uncertain"
 
     def let_go_of_bytes(self) -> None:
-        """Forget the references' bytes once they are sent; they are in the workspace."""
-        self.record = replace(
-            self.record, references=tuple(replace(reference, data=None) for reference in self.record.references)
-        )
+        """Forget the references' bytes when they will not be sent again; they are in the workspace."""
         self.body = _sent
+        if any(reference.data is not None for reference in self.record.references):
+            light = tuple(replace(reference, data=None) for reference in self.record.references)
+            self.record = replace(self.record, references=light)
 
     @property
     def occupies(self) -> int:
@@ -142,13 +155,16 @@ def after_look(record: TaskRecord, state: TaskState, now: float) -> TaskRecord:
     Returns
     -------
     TaskRecord
-        A task that has begun to be processed does not go back to waiting, whatever a reseller says.
+        A task that has begun to be processed does not go back to waiting, and one that has succeeded is
+        paid for and stays so, whatever a reseller says.
     """
     status = state.task_status
     if status == "submitted" and record.task_status == "processing":
         status = "processing"
+    if record.task_status == "succeeded" != status:
+        return replace(record, images=merge_images(record, state), failure=None)
     record = replace(record, task_status=status, task_id=record.task_id or state.task_id)
-    if status in ("processing", "succeeded", "failed") and record.processing_at is None and status == "processing":
+    if status == "processing" and record.processing_at is None:
         record = replace(record, processing_at=now)
     if status in ENDED:
         record = replace(record, finished_at=record.finished_at or now, units=state.units or record.units)
@@ -162,22 +178,20 @@ def after_look(record: TaskRecord, state: TaskState, now: float) -> TaskRecord:
 
 def merge_images(record: TaskRecord, state: TaskState) -> tuple[ImageRecord, ...]:
     """Return a task's images with fresh URLs, what is saved kept, and what is not served said. Pure."""
-    saved = {image.index: image for image in record.images if image.path is not None}
-    served = {image.index: image for image in state.images}
-    count = max(record.n, len(served))
-    indices = sorted(served) if len(served) >= record.n else sorted(set(served) | _first_free(served, record.n))
+    # An address that was known before may still be good where the gateway now gives none.
+    known = {image.index: image for image in record.images if image.path is not None or image.url}
+    served = {image.index: image for image in state.images if image.url}
+    unserved = f"the gateway served {len(served)} of {record.n} images"
     images = []
-    for index in indices[:count]:
-        offer = served.get(index)
-        if index in saved:
-            images.append(replace(saved[index], url=offer.url if offer else saved[index].url))
-        elif offer is None or not offer.url:
-            images.append(ImageRecord(index, problem=f"the gateway served {len(served)} of {record.n} images"))
+    for index in sorted(_with_free(set(known) | set(served), record.n)):
+        before, offer = known.get(index), served.get(index)
+        if before is not None and (before.path is not None or offer is None):
+            images.append(replace(before, url=offer.url if offer else before.url))
         else:
-            images.append(offer)
+            images.append(offer or ImageRecord(index, problem=unserved))
     return tuple(images)
 
 
-def _first_free(served: dict[int, ImageRecord], n: int) -> set[int]:
-    free = (index for index in range(n + len(served)) if index not in served)
-    return {next(free) for _ in range(n - len(served))}
+def _with_free(indices: set[int], n: int) -> set[int]:
+    free = (index for index in range(n + len(indices)) if index not in indices)
+    return indices | {next(free) for _ in range(n - len(indices))}

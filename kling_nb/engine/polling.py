@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 SHORTEST = 0.5
 LONGEST = 10.0
+FIRST = 60.0
+"""Seconds after which the first look comes at the latest. Tasks that were collected long after their end, by
+a later kernel, seem to have taken days."""
 _ENOUGH = 3
 
 
@@ -73,7 +76,7 @@ def next_look(
     if fixed is not None:
         return min(now, began_at if looked_at is None else looked_at) + fixed
     if looked_at is None:
-        wait = max(SHORTEST, 0.9 * usual.early) if usual else 2 * SHORTEST
+        wait = min(FIRST, max(SHORTEST, 0.9 * usual.early)) if usual else 2 * SHORTEST
         return min(now, began_at) + wait
     elapsed = max(0.0, now - began_at)
     interval = 0.15 * elapsed

@@ -19,8 +19,8 @@ from kling_nb.engine.crew import Crew
 from kling_nb.engine.following import Follower
 from kling_nb.engine.jobs import Job, Pictures, Remote
 from kling_nb.engine.sending import send
-from kling_nb.errors import WorkspaceError
-from kling_nb.records import TaskRecord
+from kling_nb.errors import KlingError
+from kling_nb.records import Failure, TaskRecord
 
 SENDERS = 4
 COLLECTORS = 4
@@ -73,6 +73,8 @@ class Runner:
             Already in its journal, as ``planned``.
         """
         with self.changed:
+            if job.claimed:
+                return
             self.jobs[job.record.id] = job
             self._waiting.append(job)
         self._dispatch()
@@ -107,10 +109,7 @@ class Runner:
             Which they were.
         """
         with self.changed:
-            unsent = [job for job in jobs if not job.claimed and job.record.task_status in ("planned", "sending")]
-            self._waiting = [job for job in self._waiting if job not in unsent]
-            for job in unsent:
-                job.claimed = True
+            unsent = self._claim(jobs)
         for job in unsent:
             self.advance(job, replace(job.record, task_status="cancelled", finished_at=self.clock()))
         return unsent
@@ -150,7 +149,7 @@ class Runner:
 
     # ---- for the engine's own threads ------------------------------------------------------------
 
-    def advance(self, job: Job, record: TaskRecord, *, must_save: bool = False) -> None:
+    def advance(self, job: Job, record: TaskRecord, *, must_save: bool = False, collected: bool = False) -> None:
         """Write what a task has become to its journal, then let everyone see it.
 
         Parameters
@@ -162,43 +161,65 @@ class Runner:
         must_save : bool
             Raise when the journal cannot be written. Otherwise the task goes on, with a note: what has
             been paid must be followed also when the disk is full, and the next step saves it.
+        collected : bool
+            Whether nothing remains to be fetched.
 
         Raises
         ------
-        WorkspaceError
-            With ``must_save`` only.
+        Exception
+            With ``must_save`` only; a `WorkspaceError`, unless there is a bug.
         """
         try:
             job.store.journal.update(record)
             job.note = ""
-        except WorkspaceError as error:
+        except Exception as error:
             if must_save:
                 raise
-            job.note = f"{error.message} It will be written with the next step."
-        self.show(job, record)
+            said = error.message if isinstance(error, KlingError) else f"{type(error).__name__}: {error}."
+            job.note = f"{said} It will be written with the next step."
+        job.collected = job.collected or collected; self.announce(job, record)
 
-    def show(self, job: Job, record: TaskRecord) -> None:
-        """Let everyone see what a task is now, without writing it."""
-        with self.changed:
-            job.record = record
-        self.announce(job)
+    def announce(self, job: Job, record: TaskRecord | None = None, *, collected: bool = False) -> None:
+        """Tell everyone who waits for or displays a task that it has changed; writes nothing.
 
-    def announce(self, job: Job) -> None:
-        """Tell everyone who waits for or displays a task that it has changed."""
+        Parameters
+        ----------
+        job : Job
+            The task.
+        record : TaskRecord, optional
+            What it is now, where that has changed.
+        collected : bool
+            Whether nothing remains to be fetched.
+        """
         with self.changed:
+            job.record = record or job.record
+            job.collected = collected or job.collected
+            job.telling += 1
             freed = not job.occupies
-            # What the journal could not take is kept here until it can.
-            if job.settled and (job.troubled or not job.note) and job.record.id in self.jobs:
-                del self.jobs[job.record.id]
-                self._learn(job.record)
             self.changed.notify_all()
             listeners = list(job.listeners)
-        for listener in listeners:
-            # A display that fails must not end the thread that follows what is paid.
-            with contextlib.suppress(Exception):
-                listener(job)
-        if freed:
-            self._dispatch()
+        try:
+            if freed:
+                self._dispatch()
+            # One after the other: what a listener shows must not be overtaken by what it began to show before.
+            with job.speaking:
+                for listener in listeners:
+                    # A display that fails must not end the thread that follows what is paid.
+                    with contextlib.suppress(Exception):
+                        listener(job)
+        finally:
+            self._told(job)
+
+    def _told(self, job: Job) -> None:
+        with self.changed:
+            job.telling -= 1
+            if job.ended:
+                job.let_go_of_bytes()
+            # What the journal could not take is kept here until it can.
+            if job.settled and (job.troubled or not job.note) and self.jobs.get(job.record.id) is job:
+                del self.jobs[job.record.id]
+                self._learn(job)
+            self.changed.notify_all()
 
     def pause(self, seconds: float) -> None:
         """Wait in one of the engine's threads, but not beyond the end of the runner."""
@@ -209,17 +230,13 @@ class Runner:
         """Hand a task that was just submitted to the follower."""
         self._follower.follow(job)
 
-    def stop_queue(self, job: Job) -> None:
-        """Cancel everything that waits, because what refused this task would refuse all of it."""
+    def stop_queue(self, failure: Failure) -> None:
+        """Cancel everything that has not begun to be sent, because all of it would be refused like this."""
         with self.changed:
-            unsent, self._waiting = self._waiting, []
-            for other in unsent:
-                other.claimed = True
-        for other in unsent:
-            record = replace(
-                other.record, task_status="cancelled", finished_at=self.clock(), failure=job.record.failure
-            )
-            self.advance(other, record)
+            unsent = self._claim(self.jobs.values())
+        for job in unsent:
+            record = replace(job.record, task_status="cancelled", finished_at=self.clock(), failure=failure)
+            self.advance(job, record)
 
     def durations(self, model_name: str) -> list[float]:
         """Return how long tasks of a model have taken here lately, in seconds."""
@@ -232,8 +249,18 @@ class Runner:
             if model_name not in self._durations:
                 self._durations[model_name] = deque(durations, maxlen=50)
 
-    def _learn(self, record: TaskRecord) -> None:
-        if record.task_status == "succeeded" and record.submitted_at and record.finished_at:
+    def _claim(self, jobs: Iterable[Job]) -> list[Job]:
+        """Take jobs away from the senders, with the lock held; return those that no sender had begun with."""
+        unsent = [job for job in jobs if not job.claimed and job.record.task_status in ("planned", "sending")]
+        for job in unsent:
+            job.claimed = True
+        self._waiting = [job for job in self._waiting if not job.claimed]
+        return unsent
+
+    def _learn(self, job: Job) -> None:
+        record = job.record
+        # Claimed: sent by this process. The end of one taken over was seen late, perhaps days late.
+        if job.claimed and record.task_status == "succeeded" and record.submitted_at and record.finished_at:
             times = self._durations.setdefault(record.model_name, deque(maxlen=50))
             times.append(max(0.0, record.finished_at - record.submitted_at))
 
@@ -250,7 +277,10 @@ class Runner:
             left = []
             for place, job in enumerate(self._waiting):
                 if job.record.id not in chosen:
-                    job.passed += sum(later.record.id in chosen for later in self._waiting[place + 1 :])
+                    job.passed += sum(
+                        later.record.id in chosen and later.record.model_name == job.record.model_name
+                        for later in self._waiting[place + 1 :]
+                    )
                     left.append(job)
             self._waiting = left
             for job in starting:

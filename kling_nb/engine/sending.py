@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from kling_nb import errors
 from kling_nb.engine.jobs import Job, after_create, failure_of
-from kling_nb.records import Failure
 from kling_nb.remote.client import AnswerLost
 
 if TYPE_CHECKING:
@@ -58,12 +57,13 @@ def send(runner: "Runner", job: Job) -> None:
 def _give_up(runner: "Runner", job: Job, error: Exception) -> None:
     """Record that it was refused or never left: there is no task, and nothing to pay."""
     job.error = error
-    record = replace(
-        job.record, task_status="failed", sent_at=None, finished_at=runner.clock(), failure=failure_of(error)
-    )
-    runner.advance(job, record)
+    failure = failure_of(error)
     if isinstance(error, _STOPS_THE_QUEUE):
-        runner.stop_queue(job)
+        # First, while this task still holds its slots: freeing them would start the next ones.
+        runner.stop_queue(failure)
+    runner.advance(
+        job, replace(job.record, task_status="failed", sent_at=None, finished_at=runner.clock(), failure=failure)
+    )
 
 
 def _lose(runner: "Runner", job: Job, error: Exception) -> None:
@@ -71,8 +71,7 @@ def _lose(runner: "Runner", job: Job, error: Exception) -> None:
     job.error = error
     failure = failure_of(error)
     message = f"The answer to the request was lost, so it is not known whether the task exists. {failure.message}"
-    record = replace(job.record, task_status="uncertain", failure=Failure(failure.kind, message, failure.http_status))
-    runner.advance(job, record)
+    runner.advance(job, replace(job.record, task_status="uncertain", failure=replace(failure, message=message)))
 
 
 def _keep_previews(runner: "Runner", job: Job) -> None:

@@ -14,6 +14,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Proxies with "fake IP" name resolution hand out addresses of this benchmark range for public hosts.
 _FAKE_IP = ipaddress.ip_network("198.18.0.0/15")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class NotAllowed(Exception):
@@ -43,7 +44,7 @@ def origin(url: str) -> Origin:
         raise NotAllowed("is not an address") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise NotAllowed("is not an http(s) address")
-    if parts.username or parts.password:
+    if "@" in parts.netloc:
         raise NotAllowed("carries a user name or password")
     return Origin(parts.scheme, parts.hostname, port or (443 if parts.scheme == "https" else 80))
 
@@ -90,11 +91,18 @@ def check(
 
 
 def _is_public(address: Address) -> bool:
-    mapped = getattr(address, "ipv4_mapped", None)
-    address = mapped or address
+    if isinstance(address, ipaddress.IPv6Address):
+        address = _carried(address) or address
     if isinstance(address, ipaddress.IPv4Address) and address in _FAKE_IP:
         return True
     return address.is_global and not address.is_multicast
+
+
+def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address that one of the ways over to IPv6 has packed into this one."""
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.ipv4_mapped or address.sixtofour
 
 
 def literal(host: str) -> list[Address]:
@@ -113,6 +121,9 @@ def look_up(host: str, port: int) -> list[Address]:
     OSError
         The name cannot be resolved.
     """
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:
+        raise OSError(f"{host[:100]!r} cannot be a host name: {error}") from None
     addresses = [ipaddress.ip_address(str(item[4][0]).split("%")[0]) for item in found]
     return list(dict.fromkeys(addresses))

@@ -20,7 +20,8 @@ from kling_nb.remote.envelopes import one_line
 
 MAX_REDIRECTS = 5
 MAX_BYTES = 100_000_000
-_TIMEOUT = httpx.Timeout(30.0, connect=10.0, pool=None)
+_CONNECT = 10.0
+_READ = 30.0
 
 
 class Picture(NamedTuple):
@@ -84,10 +85,12 @@ class Downloader:
         # One client a host: pinned connections are pooled by address, and an address may serve many hosts.
         self._clients: dict[str, httpx.Client] = {}
         self._lock = threading.Lock()
+        self._closed = False
 
     def close(self) -> None:
         """Close the connections."""
         with self._lock:
+            self._closed = True
             clients, self._clients = self._clients, {}
         for client in clients.values():
             client.close()
@@ -117,10 +120,10 @@ class Downloader:
             raise DownloadFailed(f"{error}: {one_line(_no_query(url), 120)}", again=False) from None
         except httpx.TimeoutException:
             raise DownloadFailed("did not come in time", again=True) from None
-        except (httpx.HTTPError, OSError) as error:
+        except (httpx.InvalidURL, ValueError, ImportError) as error:
+            raise DownloadFailed(f"has an address that cannot be used ({one_line(error, 160)})", again=False) from None
+        except (httpx.HTTPError, OSError, RuntimeError) as error:
             raise DownloadFailed(f"did not come ({one_line(error, 160)})", again=True) from None
-        except httpx.InvalidURL:
-            raise DownloadFailed("has an address that cannot be used", again=False) from None
         try:
             found = imagedata.check_decodes(data)
         except imagedata.NotAnImage as error:
@@ -132,9 +135,9 @@ class Downloader:
         came_from: Origin | None = None
         for _ in range(MAX_REDIRECTS + 1):
             target = addresses.origin(url)
-            answer = self._open(url, target, came_from)
+            answer = self._open(url, target, came_from, deadline)
             try:
-                if answer.is_redirect:
+                if answer.has_redirect_location:
                     came_from, url = target, urljoin(url, answer.headers["location"])
                     continue
                 _check_status(answer.status_code)
@@ -143,18 +146,19 @@ class Downloader:
                 answer.close()
         raise DownloadFailed("is redirected too often", again=False)
 
-    def _open(self, url: str, target: Origin, came_from: Origin | None) -> httpx.Response:
+    def _open(self, url: str, target: Origin, came_from: Origin | None, deadline: float) -> httpx.Response:
         """Check the address, and connect to the very address that was checked."""
-        if _proxied(target):
+        proxy = _proxy_for(target)
+        if proxy is not None:
             # The proxy resolves names, so only an address written out can be checked here.
             found, own = addresses.literal(target.host), addresses.literal(self._api.host)
             addresses.check(target, found, self._api, own, came_from=came_from)
-            client = self._client("proxy", trust_env=True)
-            return client.send(client.build_request("GET", url, timeout=_TIMEOUT), stream=True)
+            client = self._client(proxy, proxy)
+            return client.send(client.build_request("GET", url, timeout=_timeout(deadline)), stream=True)
         found = _addresses_of(target)
         own = [] if all(address.is_global for address in found) else _addresses_of(self._api)
         addresses.check(target, found, self._api, own, came_from=came_from)
-        client = self._client(target.host, trust_env=False)
+        client = self._client(target.host)
         parts = urlsplit(url)
         for last, address in enumerate(found, 1 - len(found)):
             literal = f"[{address}]" if address.version == 6 else str(address)
@@ -162,7 +166,7 @@ class Downloader:
                 "GET",
                 urlunsplit(parts._replace(netloc=f"{literal}:{target.port}")),
                 headers={"Host": parts.netloc},
-                timeout=_TIMEOUT,
+                timeout=_timeout(deadline),
                 extensions={"sni_hostname": target.host},
             )
             try:
@@ -183,16 +187,21 @@ class Downloader:
             if size > self._max_bytes:
                 raise DownloadFailed(f"is larger than {self._max_bytes:,} bytes", again=False)
             if time.monotonic() > deadline:
-                raise DownloadFailed(f"did not come within {self._timeout:.0f} s", again=True)
+                raise DownloadFailed(f"did not come within {self._timeout:g} s", again=True)
         return b"".join(pieces)
 
-    def _client(self, name: str, *, trust_env: bool) -> httpx.Client:
+    def _client(self, name: str, proxy: str | None = None) -> httpx.Client:
         with self._lock:
+            if self._closed:
+                raise DownloadFailed("did not come, because the downloader was closed", again=False)
             client = self._clients.get(name)
             if client is None:
                 client = self._clients[name] = httpx.Client(
                     verify=tls_context(),
-                    trust_env=trust_env,
+                    # Whether there is a proxy was decided before the address was checked: were it decided
+                    # again here, and otherwise, the connection would go to an address that nobody checked.
+                    trust_env=False,
+                    proxy=proxy,
                     follow_redirects=False,
                     # Images do not shrink, and a compressed answer could unpack to anything.
                     headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"},
@@ -204,10 +213,19 @@ def _addresses_of(place: Origin) -> list[addresses.Address]:
     return addresses.literal(place.host) or addresses.look_up(place.host, place.port)
 
 
-def _proxied(target: Origin) -> bool:
+def _proxy_for(target: Origin) -> str | None:
     proxies = urllib.request.getproxies()
-    has_proxy = target.scheme in proxies or "all" in proxies
-    return has_proxy and not urllib.request.proxy_bypass(target.host) and not addresses.literal(target.host)
+    proxy = proxies.get(target.scheme) or proxies.get("all")
+    if not proxy or addresses.literal(target.host) or urllib.request.proxy_bypass(target.host):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def _timeout(deadline: float) -> httpx.Timeout:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise httpx.ReadTimeout("the time for the whole is over")
+    return httpx.Timeout(min(_READ, left), connect=min(_CONNECT, left), pool=None)
 
 
 def _check_status(status: int) -> None:

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 from kling_nb.records import ImageRecord, TaskState, TaskStatus
 
 MESSAGE_LENGTH = 500
+EXACT_LENGTH = 8000
+"""Characters of an id or a URL; signed URLs have hundreds, and more than this no server takes."""
 _SUCCESS = frozenset({"0", "200", "success", "succeed", "succeeded", "ok"})
 _STATUSES: Mapping[str, TaskStatus] = {
     **dict.fromkeys(("submitted", "queued", "pending", "not_start", "created", "waiting"), "submitted"),
@@ -75,8 +77,9 @@ def read(content: bytes) -> Envelope:
     message = one_line(body.get("message") or body.get("msg") or "")
     request_id = _text(body.get("request_id"))
     data = body.get("data")
-    if code is None and data is None and "task_id" in body:
-        return Envelope(ok=True, message=message, request_id=request_id, data=body)
+    if not isinstance(data, list) and _exact(body.get("task_id")):
+        # No wrapping, or none but for the code: the specification promises only "an object".
+        data = body
     ok = code.lower() in _SUCCESS if code is not None else data is not None
     return Envelope(
         ok,
@@ -90,7 +93,7 @@ def read(content: bytes) -> Envelope:
 
 def _openai_error(error: Any, body: Mapping[str, Any]) -> Envelope:
     fields = error if isinstance(error, dict) else {"message": error}
-    code = _text(fields.get("code")) or _text(fields.get("type"))
+    code = _text(fields.get("code")) or _text(fields.get("type")) or None
     request_id = _text(body.get("request_id") or fields.get("request_id"))
     return Envelope(ok=False, code=code, message=one_line(fields.get("message") or ""), request_id=request_id)
 
@@ -114,7 +117,7 @@ def read_task(data: Any, request_id: str | None = None) -> TaskState | None:
         return None
     inner = _inner(data)
     # A reseller's own id is the one that it answers to, so the outer one wins.
-    task_id = _text(data.get("task_id")) or _text(inner.get("task_id"))
+    task_id = _exact(data.get("task_id")) or _exact(inner.get("task_id"))
     if not task_id:
         return None
     info = inner.get("task_info")
@@ -124,7 +127,7 @@ def read_task(data: Any, request_id: str | None = None) -> TaskState | None:
         task_id=task_id,
         task_status=_status(data, inner, has_images=bool(images)),
         message=one_line(inner.get("task_status_msg") or data.get("fail_reason") or ""),
-        external_task_id=_text(info.get("external_task_id") or inner.get("external_task_id")) or None,
+        external_task_id=_exact(info.get("external_task_id") or inner.get("external_task_id")),
         created_at=seconds(inner.get("created_at") or data.get("created_at") or data.get("submit_time")),
         updated_at=seconds(inner.get("updated_at") or data.get("updated_at") or data.get("finish_time")),
         images=images,
@@ -160,7 +163,7 @@ def _inner(data: Mapping[str, Any]) -> Mapping[str, Any]:
     inner = data
     for _ in range(3):
         nested = inner.get("data")
-        if not isinstance(nested, dict):
+        if not isinstance(nested, dict) or not nested:
             break
         inner = nested
     return inner
@@ -197,8 +200,7 @@ def _images(inner: Mapping[str, Any]) -> tuple[ImageRecord, ...]:
             index = position
         while index in images:
             index += 1
-        url = _text(fields.get("url")) or None
-        images[index] = ImageRecord(index=index, url=url, watermark_url=_text(fields.get("watermark_url")) or None)
+        images[index] = ImageRecord(index, _exact(fields.get("url")), _exact(fields.get("watermark_url")))
     return tuple(images[index] for index in sorted(images))
 
 
@@ -235,6 +237,14 @@ def _text(value: Any) -> str | None:
     if value is None or isinstance(value, (dict, list)):
         return None
     return one_line(value, 200)
+
+
+def _exact(value: Any) -> str | None:
+    """Return an id or an address as it is; one that is cut or tidied up would name something else."""
+    if value is None or isinstance(value, (bool, dict, list)):
+        return None
+    text = str(value).strip()
+    return text if text and text.isprintable() and len(text) <= EXACT_LENGTH else None
 
 
 def _describe(content: bytes) -> str:

@@ -40,6 +40,7 @@ _ADVICE = {
     "1302": "Wait a little and send it again.",
     "1304": "This machine's address is not on the account's allow-list.",
 }
+_CHECK_BASE_URL = "Check base_url: it is everything before /v1/…"
 
 
 def error_for(http_status: int, envelope: Envelope) -> errors.APIError:
@@ -58,16 +59,16 @@ def error_for(http_status: int, envelope: Envelope) -> errors.APIError:
         Of the class that the code, else the status, stands for.
     """
     code = envelope.code
-    kind = _BY_CODE.get((code or "").lower()) or _BY_STATUS.get(http_status) or _by_hundreds(http_status)
-    message = envelope.message or _default_message(http_status)
-    if not message.endswith((".", "!", "?", "。", "！")):
-        message += "."
+    kind = _BY_CODE.get((code or "").lower()) or _BY_STATUS.get(http_status) or _other(http_status, envelope)
+    message = _message(http_status, envelope)
     advice = _ADVICE.get(code or "")
     if http_status == 413:
         message = f"The request is too large for this gateway. {message}"
         advice = "Send the pictures as URLs, or make them smaller with --fit (fit=True)."
+    elif code is None and (http_status in (404, 405) or _redirects(http_status)):
+        advice = _CHECK_BASE_URL
     return kind(
-        f"The gateway says: {message}" if envelope.message else message,
+        message,
         http_status=http_status,
         code=code,
         request_id=envelope.request_id,
@@ -75,15 +76,25 @@ def error_for(http_status: int, envelope: Envelope) -> errors.APIError:
     )
 
 
-def _by_hundreds(http_status: int) -> type[errors.APIError]:
-    # A 200 that carries an unknown error code has been understood and refused.
-    return errors.ServerError if http_status >= 500 or http_status < 200 else errors.RequestRefused
+def _other(http_status: int, envelope: Envelope) -> type[errors.APIError]:
+    if http_status >= 500 or http_status < 200 or (http_status < 300 and not envelope.readable):
+        return errors.ServerError
+    return errors.RequestRefused
 
 
-def _default_message(http_status: int) -> str:
-    if 300 <= http_status < 400:
+def _redirects(http_status: int) -> bool:
+    return 300 <= http_status < 400
+
+
+def _message(http_status: int, envelope: Envelope) -> str:
+    if _redirects(http_status):
         return "The gateway redirects requests elsewhere, and a key is not sent after a redirect."
-    return f"The gateway answered with HTTP status {http_status} and no explanation."
+    if envelope.ok and http_status < 300:
+        return "The gateway reports success and names no task."
+    message = envelope.message or f"The gateway answered with HTTP status {http_status} and no explanation"
+    if not message.endswith((".", "!", "?", "。", "！")):
+        message += "."
+    return f"The gateway says: {message}" if envelope.message and envelope.readable else message
 
 
 def leaves_a_doubt(http_status: int, envelope: Envelope) -> bool:

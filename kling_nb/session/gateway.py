@@ -22,6 +22,7 @@ _lock = threading.RLock()
 _gateways: dict[Hashable, "Gateway"] = {}
 _workspaces: dict[Path, Workspace] = {}
 _sandboxes: dict[Path, Any] = {}
+_images_sent: dict[Hashable, int] = {}
 
 
 @dataclass(eq=False)
@@ -36,8 +37,8 @@ class Gateway:
         Where it is now.
     runner : Runner
         Its threads.
-    images_sent : int
-        Asked for by this process so far, for ``max_images``.
+    identity : hashable
+        Tells it from the others of this process.
     """
 
     name: str
@@ -45,8 +46,30 @@ class Gateway:
     client: Client
     downloader: Downloader
     runner: Runner
-    images_sent: int = 0
+    identity: Hashable
     users: set[object] = field(default_factory=set)
+
+    def spend(self, images: int, limit: int | None) -> int | None:
+        """Count images that are asked for; a closed gateway that is opened again goes on counting.
+
+        Parameters
+        ----------
+        images : int
+            How many; less than 0 takes back what was not sent after all.
+        limit : int, optional
+            How many this process may ask for.
+
+        Returns
+        -------
+        int or None
+            How many it had asked for when these are too many, and nothing was counted; None otherwise.
+        """
+        with _lock:
+            before = _images_sent.get(self.identity, 0)
+            if limit is not None and before + images > limit:
+                return before
+            _images_sent[self.identity] = before + images
+            return None
 
     def close(self) -> None:
         """Stop the threads and close the connections."""
@@ -80,8 +103,19 @@ def gateway_for(settings: Settings) -> Gateway:
         if gateway is None or gateway.runner.stopping:
             client, downloader = Client(base_url, key.current), Downloader(base_url)
             runner = Runner(client, downloader, thumbnail=thumbnail, preview=preview)
-            gateway = _gateways[identity] = Gateway(name, base_url, client, downloader, runner)
+            gateway = _gateways[identity] = Gateway(name, base_url, client, downloader, runner, identity)
         return gateway
+
+
+def is_at_hand(settings: Settings) -> bool:
+    """Tell whether this process has the gateway of some settings already; starts nothing."""
+    with _lock:
+        if settings.sandbox and settings.workspace not in _sandboxes:
+            return False
+        base_url = _sandboxes[settings.workspace].base_url if settings.sandbox else settings.base_url
+        key = _SANDBOX_KEY if settings.sandbox else settings.key
+        gateway = _gateways.get((base_url, key.identity))
+        return gateway is not None and not gateway.runner.stopping
 
 
 def sandbox_at(workspace: Path) -> Any:
@@ -132,6 +166,7 @@ def close_all() -> None:
         _gateways.clear()
         _sandboxes.clear()
         _workspaces.clear()
+        _images_sent.clear()
     for gateway in gateways:
         gateway.close()
     for sandbox in sandboxes:

@@ -121,7 +121,7 @@ class GeneratedImage:
         Raises
         ------
         InvalidRequest
-            The format is not one of the three, or the file exists.
+            The format is not one of the three, or the file exists, or it is the original.
         WorkspaceError
             It cannot be written.
         """
@@ -130,13 +130,20 @@ class GeneratedImage:
         target = Path(path).expanduser()
         if target.is_dir():
             target /= self.path.name
-        if target.exists() and not overwrite:
-            raise InvalidRequest(f"{target} exists.", money="", advice="Choose another name, or overwrite=True.")
+        exists = InvalidRequest(f"{target} exists.", money="", advice="Choose another name, or overwrite=True.")
+        if target.exists():
+            if not overwrite:
+                raise exists
+            if self.path.exists() and target.samefile(self.path):
+                raise InvalidRequest(f"{target} is the original.", money="", advice="Choose another name.")
         data = embedding.in_format(self.bytes, self.media_type, target.suffix)
         if metadata:
             data = embedding.embed(data, self.metadata)
         files.make_folder(target.absolute().parent)
-        files.write(target.absolute(), data)
+        if overwrite:
+            files.write(target.absolute(), data)
+        elif not files.write_new(target.absolute(), data):
+            raise exists
         return target
 
     def __kling_reference__(self) -> Any:

@@ -56,4 +56,5 @@ def link(target: Path, folder: Path) -> str | None:
         relative = os.path.relpath(target, folder)
     except ValueError:
         return None
-    return "/".join(quote(part, safe="") for part in Path(relative).parts)
+    # As bytes: the name of a folder need not be text.
+    return "/".join(quote(os.fsencode(part), safe="") for part in Path(relative).parts)

@@ -77,7 +77,7 @@ def resume(session: "Session", where: Screen, timeout: float | None = None) -> R
         else:
             remarks[remark] = remarks.get(remark, 0) + 1
     _watch_all(session, tasks, where, timeout)
-    return Resumed(tasks, session, [remark.format(_tasks(count)) for remark, count in remarks.items()])
+    return Resumed(tasks, session, [remark.replace("{}", _tasks(count), 1) for remark, count in remarks.items()])
 
 
 def wait_for_all(session: "Session", where: Screen, timeout: float | None = None) -> TaskList:
@@ -135,7 +135,7 @@ def _watch_all(session: "Session", tasks: Sequence[Task], where: Screen, timeout
     seconds = session.settings.timeout if timeout is None else timeout
     if jobs and not watch(session.gateway.runner, jobs, where, seconds):
         left = sum(not job.settled for job in jobs)
-        raise WaitTimeout(f"{_tasks(left)} still under way after {seconds:.0f} s of waiting.")
+        raise WaitTimeout(f"{_tasks(left)} still under way after {seconds:g} s of waiting.")
 
 
 def _tasks(count: int) -> str:

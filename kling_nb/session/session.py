@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kling_nb import errors
 from kling_nb.engine.jobs import Job
 from kling_nb.records import SANDBOX_GATEWAY, UNDER_WAY, TaskRecord
-from kling_nb.session.gateway import Gateway, gateway_for, release, workspace_at
+from kling_nb.session.gateway import Gateway, gateway_for, is_at_hand, release, workspace_at
 from kling_nb.session.history import TaskList
 from kling_nb.session.task import Task
 from kling_nb.settings import Settings
@@ -126,6 +126,13 @@ class Session:
         self._agree(request.n, yes=yes)
         gateway = self.gateway
         self._count(gateway, request.n)
+        try:
+            return self._send(gateway, request)
+        except BaseException:
+            gateway.spend(-request.n, None)
+            raise
+
+    def _send(self, gateway: Gateway, request: "Request") -> Task:
         now = gateway.runner.clock()
         some_id = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{_letters(5)}"
         request = request.with_(external_task_id=request.external_task_id or f"kling_nb-{some_id}-{_letters(8)}")
@@ -141,7 +148,6 @@ class Session:
         )
         self.workspace.keep_references(request.references)
         self.workspace.journal.insert([record])
-        gateway.images_sent += request.n
         gateway.runner.learn(record.model_name, self.workspace.journal.durations(record.gateway, record.model_name))
         job = Job(record, self.workspace, request.encode, self.settings.slots, self.settings.poll_interval)
         gateway.runner.submit(job)
@@ -152,7 +158,10 @@ class Session:
         if not self.workspace.exists:
             return None
         record = self.workspace.journal.same(self.gateway_name, request.digest)
-        return None if record is None else self.as_task(record)
+        # A task whose pictures someone has deleted is of no use to those who ask for them.
+        if record is None or not all((self.workspace.folder / str(image.path)).is_file() for image in record.images):
+            return None
+        return self.as_task(record)
 
     def tasks(self, search: str = "", limit: int | None = None) -> TaskList:
         """Return the history, newest first.
@@ -189,8 +198,13 @@ class Session:
 
     def as_task(self, record: TaskRecord) -> Task:
         """Return a stored task, tied to what this process does with it, if anything."""
-        job = self._gateway.runner.jobs.get(record.id) if self._gateway is not None else None
-        return Task(self, record, job)
+        in_hand = self.gateway.runner.jobs.get(record.id) if is_at_hand(self.settings) else None
+        return Task(self, record, in_hand)
+
+    def has_in_hand(self, job: Job) -> bool:
+        """Tell whether this session's gateway still sends, follows or collects a task."""
+        runner = self._gateway.runner if self._gateway is not None else None
+        return runner is not None and not runner.stopping and runner.jobs.get(job.record.id) is job
 
     def stored(self, some_id: str) -> TaskRecord | None:
         """Return a task as the journal has it now."""
@@ -211,7 +225,7 @@ class Session:
         """
         record = self.stored(task.id)
         if record is None or not (
-            record.task_status in UNDER_WAY or (record.task_status == "succeeded" and record.missing)
+            record.task_status in UNDER_WAY or (record.task_status == "succeeded" and not record.complete)
         ):
             return False
         if record.gateway != self.gateway_name:
@@ -244,7 +258,10 @@ class Session:
         if self.settings.sandbox:
             found.append("The sandbox needs no key and costs nothing.")
         else:
-            found.append("A key is set." if self.settings.key.find() else "No key is set: this could not be sent.")
+            try:
+                found.append("A key is set." if self.settings.key.find() else "No key is set: this could not be sent.")
+            except errors.ConfigurationError as error:
+                found.append(f"{error.message} This could not be sent.")
         if request.n > self.settings.confirm_above:
             found.append(f"More than {self.settings.confirm_above} images: it would ask first, unless told --yes.")
         earlier = self.same(request)
@@ -266,10 +283,10 @@ class Session:
 
     def _count(self, gateway: Gateway, n: int) -> None:
         limit = self.settings.max_images
-        if limit is not None and gateway.images_sent + n > limit:
+        before = gateway.spend(n, limit)
+        if before is not None:
             raise errors.ConfigurationError(
-                f"max_images is {limit}: this session has asked for {gateway.images_sent} images, "
-                f"and this would be {n} more.",
+                f"max_images is {limit}: this session has asked for {before} images, and this would be {n} more.",
                 advice="Raise max_images (KLING_MAX_IMAGES), or restart the kernel to begin anew.",
             )
 

@@ -10,7 +10,7 @@ from kling_nb.engine.jobs import Job
 from kling_nb.records import UNDER_WAY, Reference, TaskRecord, TaskStatus
 from kling_nb.session.echo import ShownOnce
 from kling_nb.session.image import ImageList, images_of
-from kling_nb.session.outcome import error_of, how_to_collect
+from kling_nb.session.outcome import error_of, how_to_collect, in_no_hands, still_going_on
 from kling_nb.session.screen import Screen, screen
 from kling_nb.session.views import view_of
 from kling_nb.session.watching import keep_current, watch
@@ -40,10 +40,21 @@ class Task(ShownOnce):
         self._job = job
 
     @property
+    def job(self) -> Job | None:
+        """The task in the engine's hands, if this process has it there."""
+        job = self._job
+        # The threads of a closed session do nothing more, and what is missing may have been fetched since:
+        # the journal knows.
+        if job is not None and not self._session.has_in_hand(job) and not (job.settled and job.record.complete):
+            self._record, self._job = job.record, None
+        return self._job
+
+    @property
     def record(self) -> TaskRecord:
         """All facts, as they are now."""
-        if self._job is not None:
-            return self._job.record
+        job = self.job
+        if job is not None:
+            return job.record
         if not self._record.complete:
             self._record = self._session.stored(self._record.id) or self._record
         return self._record
@@ -111,7 +122,8 @@ class Task(ShownOnce):
     @property
     def done(self) -> bool:
         """Whether there is nothing more to wait for in this process."""
-        return self._job.settled if self._job is not None else self.record.task_status not in UNDER_WAY
+        job = self.job
+        return job.settled if job is not None else self.record.task_status not in UNDER_WAY
 
     def wait(self, timeout: float | None = None, *, quiet: bool = False) -> "Task":
         """Wait until the images are saved.
@@ -154,17 +166,16 @@ class Task(ShownOnce):
             Seconds; the setting of that name where not given.
         """
         seconds = self._session.settings.timeout if timeout is None else timeout
-        if self._job is None and not self.record.complete:
+        if self.job is None and not self.record.complete:
             self._session.take_over(self)
-        if self._job is not None and not watch(self._session.gateway.runner, [self._job], where, seconds):
-            note = f" {self._job.note}" if self._job.note else ""
-            raise errors.WaitTimeout(
-                f"Task {self.id} is still {self.task_status} after {seconds:.0f} s of waiting.{note}", task=self
-            )
-        error = self._job.error if self._job is not None and self._job.error is not None else None
+        job = self._job
+        if job is not None and not watch(self._session.gateway.runner, [job], where, seconds):
+            raise still_going_on(self.record, seconds, job.note, self)
         found = self.error
         if found is not None:
-            raise found from error
+            raise found from (job.error if job is not None else None)
+        if job is None and not self.record.complete:
+            raise in_no_hands(self.record, self)
 
     def cancel(self) -> bool:
         """Cancel the task while it is unsent.
@@ -174,7 +185,8 @@ class Task(ShownOnce):
         bool
             Whether that was so; a task that has been sent cannot be cancelled at the API.
         """
-        return self._job is not None and bool(self._session.gateway.runner.cancel([self._job]))
+        job = self.job
+        return job is not None and bool(self._session.gateway.runner.cancel([job]))
 
     def keep_current(self, where: Screen) -> None:
         """Keep a screen up to date in the background, until the task is settled.
@@ -184,24 +196,21 @@ class Task(ShownOnce):
         where : Screen
             Shows progress, then the result.
         """
-        if self._job is None:
+        job = self.job
+        if job is None:
             where.bundle(self.bundle())
         else:
-            keep_current(self, self._job, where)
+            keep_current(self, job, where)
 
     def join(self, job: Job) -> None:
         """Be the job that the engine has of this task."""
         self._job = job
 
     @property
-    def job(self) -> Job | None:
-        """The task in the engine's hands, if this process has it there."""
-        return self._job
-
-    @property
     def live(self) -> bool:
         """Whether this process is still sending, following or collecting it."""
-        return self._job is not None and not self._job.settled
+        job = self.job
+        return job is not None and not job.settled
 
     def bundle(self) -> Bundle:
         """Return what a front end shows: data by MIME type, and metadata."""

@@ -108,7 +108,7 @@ def keep_current(task: "Task", job: Job, screen: Screen) -> None:
     """
 
     def changed(job: Job) -> None:
-        if job.settled:
+        if job.ended:
             screen.bundle(task.bundle())
         else:
             screen.progress([job.record], now=time.time(), expected=None, notes=[job.note] if job.note else [])

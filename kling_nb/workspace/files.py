@@ -2,12 +2,12 @@
 
 import contextlib
 import os
-import tempfile
 from pathlib import Path
 
 from kling_nb.errors import WorkspaceError
 
 _TEMPORARY = ".writing-"
+_NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 
 
 def write(path: Path, data: bytes, *, durable: bool = True) -> None:
@@ -66,10 +66,14 @@ def write_new(path: Path, data: bytes) -> bool:
         except OSError:
             # A file system without hard links: the name is taken first, and the content put in place of it.
             try:
-                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+                os.close(os.open(path, _NEW))
             except FileExistsError:
                 return False
-            os.replace(temporary, path)  # noqa: PTH105
+            try:
+                os.replace(temporary, path)  # noqa: PTH105
+            except OSError:
+                _forget(str(path))
+                raise
     except OSError as error:
         raise _unwritable(path, error) from error
     finally:
@@ -109,16 +113,14 @@ def read(path: Path) -> bytes | None:
 
 
 def _aside(path: Path, data: bytes, *, durable: bool) -> str:
-    temporary = ""
+    temporary = f"{path.parent}{os.sep}{_TEMPORARY}{os.urandom(8).hex()}"
     try:
-        handle, temporary = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
+        # Not by tempfile, whose files are private: who may read a picture is what the user's umask says.
+        with os.fdopen(os.open(temporary, _NEW, 0o666), "wb") as file:
             file.write(data)
             file.flush()
             if durable:
                 os.fsync(file.fileno())
-        # mkstemp makes files private; these are for people to look at, like any other picture.
-        os.chmod(temporary, 0o644)  # noqa: PTH101
     except OSError as error:
         _forget(temporary)
         raise _unwritable(path, error) from error

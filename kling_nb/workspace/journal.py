@@ -9,6 +9,7 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 
 from kling_nb.errors import InvalidRequest, WorkspaceError
@@ -16,7 +17,8 @@ from kling_nb.records import TaskRecord
 from kling_nb.workspace import rows, schema
 
 _INSERT = f"INSERT INTO tasks ({', '.join(rows.COLUMNS)}) VALUES ({', '.join(':' + c for c in rows.COLUMNS)})"  # noqa: S608
-_UPDATE = f"UPDATE tasks SET {', '.join(f'{c} = :{c}' for c in rows.COLUMNS)} WHERE id = :id"  # noqa: S608
+# A task under way is written anew when someone has deleted the journal: it may be paid.
+_UPDATE = f"{_INSERT} ON CONFLICT (id) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in rows.COLUMNS)}"
 _OPEN = "saved_at IS NULL AND task_status NOT IN ('failed', 'cancelled')"
 _BUSY_SECONDS = 30
 
@@ -29,7 +31,7 @@ class Journal:
     path : Path
         The SQLite file.
     read_only : bool
-        Never creates, migrates or writes.
+        Never creates, migrates or writes; an empty file is an empty journal.
 
     Raises
     ------
@@ -41,12 +43,13 @@ class Journal:
         self.path = path
         self._lock = threading.RLock()
         with self._explained():
-            self._connection = _connect(path, read_only=read_only)
-            try:
-                (schema.check if read_only else schema.migrate)(self._connection, path)
-            except BaseException:
-                self._connection.close()
-                raise
+            self._connection = _open_to_read(path) if read_only else _open(f"{_uri(path)}?mode=rwc", path)
+        self._file = _identity(path)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the file of that name is still the one that is open: someone may delete or move it."""
+        return _identity(self.path) == self._file
 
     def close(self) -> None:
         """Close the connection."""
@@ -72,9 +75,10 @@ class Journal:
         try:
             with self._transaction() as connection:
                 connection.executemany(_INSERT, [rows.to_row(record) for record in records])
-        except sqlite3.IntegrityError:
-            known = [r for r in records if self._has_external_id(r)]
-            name = known[0].external_task_id if known else records[0].id
+        except WorkspaceError as error:
+            name = self._used_twice(records) if isinstance(error.__cause__, sqlite3.IntegrityError) else None
+            if name is None:
+                raise
             message = f"external_task_id {name!r} was already used for an earlier task."
             raise InvalidRequest(message, advice=f"Choose another; `%kling show {name}` shows that task.") from None
 
@@ -103,6 +107,8 @@ class Journal:
         TaskRecord or None
             None when there is no such task, or more than one that it might mean.
         """
+        # What is no text (half a surrogate pair) cannot be asked for, and names nothing.
+        some_id = some_id.encode(errors="replace").decode()
         exact = self._select("WHERE id = ?1 OR task_id = ?1 OR external_task_id = ?1 ORDER BY id DESC", [some_id])
         if exact:
             return exact[0]
@@ -124,15 +130,12 @@ class Journal:
         limit : int, optional
             At most so many.
         """
-        clauses, values = [], []
-        for number, word in enumerate(search.split(), 1):
-            clauses.append(
-                "(prompt || ' ' || model_name || ' ' || task_status || ' ' || reference_list || ' ' || id || ' '"
-                f" || coalesce(task_id, '') || ' ' || external_task_id) LIKE ?{number} ESCAPE '!'"
-            )
-            values.append(f"%{_escape(word)}%")
-        where = f"WHERE {' AND '.join(clauses)} " if clauses else ""
-        return self._select(f"{where}ORDER BY created_at DESC, id DESC LIMIT {-1 if limit is None else limit}", values)
+        if not search.strip():
+            return self._select("ORDER BY created_at DESC, id DESC LIMIT ?", [-1 if limit is None else max(0, limit)])
+        # Not in SQL, which knows upper and lower case of ASCII only, and the references as JSON.
+        everything = self._select("ORDER BY created_at DESC, id DESC", [])
+        found = (record for record in everything if rows.mentions(record, search))
+        return list(islice(found, None if limit is None else max(0, limit)))
 
     def count(self) -> int:
         """Return how many tasks there are."""
@@ -162,13 +165,14 @@ class Journal:
             ).fetchall()
         return [float(row[0]) for row in found]
 
-    def _has_external_id(self, record: TaskRecord) -> bool:
-        return bool(
-            self._select(
-                "WHERE gateway = ? AND external_task_id = ? LIMIT 1",
-                [record.gateway, record.external_task_id],
-            )
-        )
+    def _used_twice(self, records: Sequence[TaskRecord]) -> str | None:
+        seen: set[tuple[str, str]] = set()
+        for record in records:
+            name = (record.gateway, record.external_task_id)
+            if name in seen or self._select("WHERE gateway = ? AND external_task_id = ? LIMIT 1", name):
+                return record.external_task_id
+            seen.add(name)
+        return None
 
     def _select(self, clause: str, values: Sequence[object]) -> list[TaskRecord]:
         with self._explained(), self._lock:
@@ -191,25 +195,59 @@ class Journal:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.IntegrityError:
-            raise
         except (sqlite3.Error, OSError) as error:
             raise WorkspaceError(f"The journal {self.path} cannot be used: {error}.") from error
 
 
-def _connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    mode = "ro" if read_only else "rwc"
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
-        uri=True,
-        timeout=_BUSY_SECONDS,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-    connection.row_factory = sqlite3.Row
-    if not read_only:
+def _open(uri: str, path: Path) -> sqlite3.Connection:
+    connection = _connect(uri)
+    try:
         connection.execute("PRAGMA synchronous = EXTRA")
+        schema.migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    connection = _connect(f"{_uri(path)}?mode=ro")
+    try:
+        found = schema.check(connection, path)
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
+            raise
+        # A process died while it wrote. Before anyone can read, half a commit must be taken back, which
+        # SQLite does when it may write.
+        _open(f"{_uri(path)}?mode=rw", path).close()
+        return _open_to_read(path)
+    except BaseException:
+        connection.close()
+        raise
+    if found == 0:
+        # A process died between making the file and the tables.
+        connection.close()
+        return _open(":memory:", path)
+    return connection
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
+def _uri(path: Path) -> str:
+    return path.absolute().as_uri()
 
 
 def _escape(text: str) -> str:

@@ -18,11 +18,12 @@ def slug(prompt: str) -> str:
     Returns
     -------
     str
-        Letters and digits of any script, joined by hyphens; at most 40 characters and 80 bytes; never
-        empty and never anything that a file system gives a meaning to.
+        Letters and digits of any script with their accents, joined by hyphens; at most 40 characters and
+        80 bytes; never empty and never anything that a file system gives a meaning to.
     """
-    text = unicodedata.normalize("NFC", prompt).lower()
-    words = re.findall(r"[^\W_]+", text)
+    text = unicodedata.normalize("NFC", prompt.lower())
+    spaced = "".join(character if _belongs(character) else " " for character in text)
+    words = re.findall(r"[^\W_]\S*", spaced)
     name = ""
     for word in words:
         longer = f"{name}-{word}" if name else word
@@ -30,6 +31,12 @@ def slug(prompt: str) -> str:
             break
         name = longer
     return name or _cut(words[0]) if words else "image"
+
+
+def _belongs(character: str) -> bool:
+    # Vowel signs of many scripts are marks on a letter; variation selectors are marks that nobody sees.
+    mark = unicodedata.category(character) in ("Mn", "Mc") and not "\ufe00" <= character <= "\ufe0f"
+    return mark or character.isalnum()
 
 
 def _cut(word: str) -> str:

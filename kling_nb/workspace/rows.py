@@ -1,6 +1,7 @@
 """A task as a row of the journal, and back. Pure."""
 
 import json
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from typing import Any
@@ -33,11 +34,11 @@ _REFERENCE_FIELDS = tuple(field.name for field in fields(Reference) if field.nam
 def to_row(record: TaskRecord) -> dict[str, Any]:
     """Return a task as the values of `COLUMNS`; the references' bytes are not among them."""
     row: dict[str, Any] = {name: getattr(record, name) for name in (*_PLAIN, *_DERIVED)}
-    row["request"] = _dump(dict(record.request))
-    row["reference_list"] = _dump([reference_facts(reference) for reference in record.references])
-    row["images"] = _dump([asdict(image) for image in record.images])
-    row["failure"] = None if record.failure is None else _dump(asdict(record.failure))
-    row["warnings"] = _dump(list(record.warnings))
+    row["request"] = to_json(dict(record.request))
+    row["reference_list"] = to_json([reference_facts(reference) for reference in record.references])
+    row["images"] = to_json([asdict(image) for image in record.images])
+    row["failure"] = None if record.failure is None else to_json(asdict(record.failure))
+    row["warnings"] = to_json(list(record.warnings))
     return row
 
 
@@ -63,5 +64,37 @@ def reference_facts(reference: Reference) -> dict[str, Any]:
     return facts
 
 
-def _dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def mentions(record: TaskRecord, search: str) -> bool:
+    """Tell whether every word of a search occurs in a task's prompt, model, status, reference names or ids.
+
+    Parameters
+    ----------
+    record : TaskRecord
+        The task.
+    search : str
+        Words; upper and lower case are alike in every script.
+    """
+    names = (reference.name for reference in record.references)
+    ids = (record.id, record.task_id or "", record.external_task_id)
+    text = _folded("\n".join((record.prompt, record.model_name, record.task_status, *names, *ids)))
+    return all(word in text for word in _folded(search).split())
+
+
+def to_json(value: Any, *, indent: int | None = None) -> str:
+    """Return JSON that people can read and that UTF-8 can hold.
+
+    The name of a file need not be text: Python stands single surrogates in for bytes that are no UTF-8.
+    They come back as they were, at the price of escapes for everything that is not ASCII.
+    """
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, ensure_ascii=False, separators=separators, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=separators, indent=indent)
+    return text
+
+
+def _folded(text: str) -> str:
+    # A Mac writes the accents of file names as characters of their own.
+    return unicodedata.normalize("NFC", text).casefold()

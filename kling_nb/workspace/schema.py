@@ -57,8 +57,13 @@ def version(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
-def check(connection: sqlite3.Connection, path: Path) -> None:
+def check(connection: sqlite3.Connection, path: Path) -> int:
     """Refuse a journal that a newer version of the package has written.
+
+    Returns
+    -------
+    int
+        The version it is at.
 
     Raises
     ------
@@ -71,6 +76,7 @@ def check(connection: sqlite3.Connection, path: Path) -> None:
         raise WorkspaceError(
             message, money="Nothing was changed.", advice="Upgrade kling_nb, or set another workspace."
         )
+    return found
 
 
 def migrate(connection: sqlite3.Connection, path: Path) -> None:
@@ -99,5 +105,7 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
                 connection.execute(f"PRAGMA user_version = {number + 1}")
             connection.execute("COMMIT")
         except BaseException:
-            connection.execute("ROLLBACK")
+            # A full disk ends the transaction by itself.
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
             raise

@@ -10,7 +10,7 @@ from kling_nb._version import __version__
 from kling_nb.records import ImageRecord, TaskRecord
 from kling_nb.workspace.rows import reference_facts
 
-SCHEMA = 1
+SCHEMA = "kling_nb image 1"
 EXTENSIONS = {"image/jpeg": ".jpg", "image/png": ".png"}
 
 
@@ -30,7 +30,7 @@ def describe(record: TaskRecord, image: ImageRecord) -> dict[str, Any]:
         Ready for JSON.
     """
     return {
-        "schema": f"kling_nb image {SCHEMA}",
+        "schema": SCHEMA,
         "kling_nb": __version__,
         "sandbox": record.sandbox,
         "image": {

@@ -3,7 +3,7 @@
 ::
 
     kling_runs/
-        .gitignore              everything: results are not source
+        .gitignore              everything: results are not source (or what is ours, among other things)
         journal.sqlite3         every task
         references/<sha256>.png  what was sent, once each
         images/2026-11-22_143005_a-cat_1.png and .json   what came back, and how it was made
@@ -15,7 +15,6 @@ import json
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +23,10 @@ from kling_nb.imagedata import EXTENSIONS
 from kling_nb.records import ImageRecord, Reference, TaskRecord
 from kling_nb.workspace import files, names, sidecar
 from kling_nb.workspace.journal import Journal
+from kling_nb.workspace.rows import to_json
 
 JOURNAL = "journal.sqlite3"
+_FOLDERS = ("references", "images", "thumbnails", "sandbox", "gateway")
 
 
 class Workspace:
@@ -40,16 +41,17 @@ class Workspace:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = threading.RLock()
-        self._known_references: set[str] = set()
+        self._journal: Journal | None = None
+        self._known_references: dict[Path, tuple[int, ...]] = {}
 
     @property
     def exists(self) -> bool:
         """Whether there is a journal to read."""
         return (self.folder / JOURNAL).is_file()
 
-    @cached_property
+    @property
     def journal(self) -> Journal:
-        """The journal, for reading and writing; makes the folder.
+        """The journal, for reading and writing; makes the folder, also again when someone has deleted it.
 
         Raises
         ------
@@ -57,18 +59,20 @@ class Workspace:
             The folder or the journal cannot be made or opened.
         """
         with self._lock:
-            for name in ("references", "images", "thumbnails"):
-                files.make_folder(self.folder / name)
-            if not (self.folder / ".gitignore").exists():
-                files.write(self.folder / ".gitignore", b"# Made by kling_nb: results are not source.\n*\n")
-            return Journal(self.folder / JOURNAL)
+            if self._journal is not None and not self._journal.in_place:
+                self.close()
+            if self._journal is None:
+                files.make_folder(self.folder)
+                self._ignore()
+                self._journal = Journal(self.folder / JOURNAL)
+            return self._journal
 
     def close(self) -> None:
         """Close the journal, if it was opened."""
         with self._lock:
-            if "journal" in self.__dict__:
-                self.journal.close()
-                del self.journal
+            if self._journal is not None:
+                self._journal.close()
+                self._journal = None
 
     def keep_references(self, references: Iterable[Reference]) -> None:
         """Store the bytes of references, each content once, durably.
@@ -83,15 +87,16 @@ class Workspace:
         WorkspaceError
             One could not be stored.
         """
-        self.journal  # noqa: B018 - makes the folders
+        self._part("references")
         for reference in references:
-            if reference.data is None or reference.sha256 in self._known_references:
-                continue
             path = self.folder / sidecar.reference_path(reference.sha256, reference.media_type)
+            known = _marks(path)
+            if reference.data is None or (known and known == self._known_references.get(path)):
+                continue
             stored = files.read(path)
             if stored is None or hashlib.sha256(stored).hexdigest() != reference.sha256:
                 files.write(path, reference.data)
-            self._known_references.add(reference.sha256)
+            self._known_references[path] = _marks(path)
 
     def read_reference(self, reference: Reference) -> bytes:
         """Return a stored reference's bytes.
@@ -132,12 +137,17 @@ class Workspace:
         WorkspaceError
             It could not be written; nothing half-written is left.
         """
-        self.journal  # noqa: B018 - makes the folders
-        note = json.dumps(sidecar.describe(record, image), ensure_ascii=False, indent=1).encode()
+        folder = self._part("images")
+        note = to_json(sidecar.describe(record, image), indent=1).encode()
         stem = self._claim(record, image, note)
-        path = f"images/{stem}{EXTENSIONS.get(image.media_type or '', '.img')}"
-        files.write(self.folder / path, data)
-        return replace(image, path=path, problem=None)
+        name = f"{stem}{_suffix(image.media_type)}"
+        try:
+            files.write(folder / name, data)
+        except BaseException:
+            # A record of an image that is not there would only mislead.
+            (folder / f"{stem}.json").unlink(missing_ok=True)
+            raise
+        return replace(image, path=f"images/{name}", problem=None)
 
     def saved_before(self, record: TaskRecord, image: ImageRecord) -> ImageRecord | None:
         """Find an image that is on disk although the journal does not say so yet.
@@ -159,12 +169,10 @@ class Workspace:
         """
         for stem in self._stems(record, image.index):
             note = _note(self.folder / "images" / f"{stem}.json")
-            if note is None:
-                return None
-            if not _is_of(note, record, image.index):
+            if note is None or not _is_of(note, record, image.index):
                 continue
             facts = note["image"]
-            path = f"images/{stem}{EXTENSIONS.get(facts.get('media_type') or '', '.img')}"
+            path = f"images/{stem}{_suffix(facts.get('media_type'))}"
             data = files.read(self.folder / path)
             if data is None or hashlib.sha256(data).hexdigest() != facts.get("sha256"):
                 return None
@@ -180,10 +188,16 @@ class Workspace:
         WorkspaceError
             It is not saved, or its file is gone.
         """
-        data = files.read(self.folder / image.path) if image.path else None
+        if image.path is None:
+            raise WorkspaceError(
+                f"Image {image.index + 1} is not there.", advice="`%kling resume` fetches what the gateway still has."
+            )
+        data = files.read(self.folder / image.path)
         if data is None:
-            where = f"The file {self.folder / image.path}" if image.path else f"Image {image.index + 1}"
-            raise WorkspaceError(f"{where} is not there.", advice="`%kling resume` fetches what the gateway still has.")
+            again = f", or fetch it from {image.url} while the gateway keeps it" if image.url else ""
+            raise WorkspaceError(
+                f"The file {self.folder / image.path} is not there any more.", advice=f"Put it back{again}."
+            )
         return data
 
     def thumbnail(self, name: str) -> bytes | None:
@@ -192,13 +206,29 @@ class Workspace:
 
     def keep_thumbnail(self, name: str, jpeg: bytes) -> None:
         """Keep a small picture; it can be made again, so it need not survive a power cut."""
-        self.journal  # noqa: B018 - makes the folders
-        files.write(self.folder / "thumbnails" / f"{name}.jpg", jpeg, durable=False)
+        files.write(self._part("thumbnails") / f"{name}.jpg", jpeg, durable=False)
+
+    def _part(self, name: str) -> Path:
+        self.journal  # noqa: B018 - makes the folder around it
+        files.make_folder(self.folder / name)
+        return self.folder / name
+
+    def _ignore(self) -> None:
+        """Keep results out of version control, and nothing else that may be in the folder."""
+        ours = {".gitignore", JOURNAL, f"{JOURNAL}-journal", *_FOLDERS}
+        present = {path.name for path in self.folder.iterdir()}
+        if ".gitignore" in present:
+            return
+        lines = [f"/{JOURNAL}*", *(f"/{name}/" for name in _FOLDERS), "/.gitignore"] if present - ours else ["*"]
+        text = "\n".join(["# Made by kling_nb: results are not source.", *lines, ""])
+        files.write(self.folder / ".gitignore", text.encode())
 
     def _claim(self, record: TaskRecord, image: ImageRecord, note: bytes) -> str:
         """Take a file name by writing the sidecar under it, so that two images never share one."""
         for stem in self._stems(record, image.index):
             path = self.folder / "images" / f"{stem}.json"
+            if not path.exists() and self._is_taken(path.with_name(f"{stem}{_suffix(image.media_type)}"), image):
+                continue
             if files.write_new(path, note):
                 return stem
             found = _note(path)
@@ -207,10 +237,28 @@ class Workspace:
                 return stem
         raise WorkspaceError(f"No free file name was found in {self.folder / 'images'}.")
 
+    def _is_taken(self, path: Path, image: ImageRecord) -> bool:
+        """Tell whether there is another picture of that name, whose record someone deleted."""
+        data = files.read(path)
+        return data is not None and hashlib.sha256(data).hexdigest() != image.sha256
+
     def _stems(self, record: TaskRecord, index: int) -> list[str]:
         stem = names.stem(record.prompt, record.created_at, index)
         tail = record.id.rpartition("-")[2]
         return [stem, f"{stem}_{tail}", f"{stem}_{record.id}"]
+
+
+def _suffix(media_type: str | None) -> str:
+    return EXTENSIONS.get(media_type or "", ".img")
+
+
+def _marks(path: Path) -> tuple[int, ...]:
+    """Return what changes when a file is changed, without reading it; nothing when there is no file."""
+    try:
+        facts = path.stat()
+    except OSError:
+        return ()
+    return facts.st_ino, facts.st_size, facts.st_mtime_ns
 
 
 def _note(path: Path) -> dict[str, Any] | None:

@@ -67,7 +67,7 @@ def test_references_with_role_name_size_and_changes(make_view, read, references)
     for role, name in (("subject 1", "name-0"), ("subject 2", "name-1"), ("scene", "name-2"), ("style", "name-3")):
         assert f"{role} · {name}" in page.text
         assert f"{role}: {name}" in page.alts
-    assert "changed to fit: converted from WebP" in page.text
+    assert "changed: converted from WebP" in page.text
     assert f"sha256 {references[0].sha256[:16]}" in page.text
 
 

@@ -1,6 +1,6 @@
 """The journal: what goes in comes out, of the right task, from several processes, and never half."""
 
-import resource
+import itertools
 import sqlite3
 import subprocess
 import sys
@@ -47,9 +47,10 @@ IMAGES = st.builds(
     size=NUMBER,
     problem=MAYBE,
 )
+COUNT = itertools.count()
 RECORDS = st.builds(
     TaskRecord,
-    id=st.uuids().map(str),
+    id=st.just(""),
     gateway=TEXT,
     request=st.fixed_dictionaries(
         {"model_name": TEXT, "n": st.integers(1, 9)},
@@ -57,7 +58,7 @@ RECORDS = st.builds(
     ),
     digest=TEXT,
     references=st.lists(REFERENCES, max_size=3).map(tuple),
-    external_task_id=st.uuids().map(str),
+    external_task_id=st.just(""),
     created_at=st.floats(0, 4e9),
     task_status=st.sampled_from(("planned", "sending", "submitted", "succeeded", "failed", "uncertain", "cancelled")),
     task_id=MAYBE,
@@ -69,8 +70,7 @@ RECORDS = st.builds(
     images=st.lists(IMAGES, max_size=3).map(tuple),
     units=MAYBE,
     request_id=MAYBE,
-    failure=st.none()
-    | st.builds(Failure, kind=TEXT, message=TEXT, http_status=NUMBER, code=MAYBE, request_id=MAYBE),
+    failure=st.none() | st.builds(Failure, kind=TEXT, message=TEXT, http_status=NUMBER, code=MAYBE, request_id=MAYBE),
     warnings=st.lists(TEXT, max_size=3).map(tuple),
 )
 
@@ -78,6 +78,9 @@ RECORDS = st.builds(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(RECORDS)
 def test_every_field_comes_back_as_it_went_in(journal, some):
+    # What is durable is tested elsewhere; a flush for each example would only cost time.
+    journal._connection.execute("PRAGMA synchronous = OFF")
+    some = replace(some, id=f"id-{next(COUNT)}", external_task_id=f"external-{next(COUNT)}")
     journal.insert([some])
     assert journal.get(some.id) == some
     changed = replace(some, task_status="failed", failure=Failure("TaskFailed", "why"), images=(), units="1.50")
@@ -101,12 +104,11 @@ def test_references_bytes_stay_out_of_it(journal, record):
 
 def test_names_that_no_encoding_knows_are_kept(journal, record):
     # What Python makes of a file name that is not UTF-8.
-    odd = replace(record().references[0], name="caf\udce9.png")
-    some = record(references=(odd,), request={"prompt": "half \ud83d of an emoji"})
+    some = record(references=(replace(record().references[0], name="caf\udce9.png"),))
     journal.insert([some])
-    assert journal.get(some.id).references[0].name == "caf\udce9.png"
-    assert journal.get(some.id).request == some.request
-    assert journal.newest("\udce9") in ([], [some])
+    assert journal.get(some.id) == some
+    assert journal.newest("caf\udce9") == [some]
+    assert journal.get("caf\udce9") is None
 
 
 # ---- finding one ---------------------------------------------------------------------------------
@@ -151,13 +153,13 @@ def test_the_same_external_id_at_two_gateways_means_the_newest(journal, record):
     [
         ("", [3, 2, 1]),
         ("   ", [3, 2, 1]),
-        ("CAT", [1]),
+        ("HAT", [1]),
         ("cat hat", [1]),
         ("hat cat", [1]),
         ("cat dog", []),
         ("100%", [2]),
         ("%", [2]),
-        ("_", [2, 3, 1]),
+        ("_", [1, 2]),
         ("snake_case", [2]),
         ("!", [3]),
         ("it's", [3]),
@@ -298,7 +300,7 @@ def test_threads_share_one_journal(journal, record):
 
     def write(first):
         try:
-            for number in range(first, first + 20):
+            for number in range(first, first + 5):
                 journal.insert([record(number)])
                 journal.update(record(number, task_status="failed"))
                 assert journal.get(record(number).id).task_status == "failed"
@@ -311,7 +313,7 @@ def test_threads_share_one_journal(journal, record):
     for thread in threads:
         thread.join()
     assert not problems
-    assert journal.count() == 80
+    assert journal.count() == 20
 
 
 WRITER = """
@@ -323,7 +325,7 @@ from kling_nb.workspace.journal import Journal
 name = sys.argv[2]
 sys.stdin.readline()
 journal = Journal(Path(sys.argv[1]))
-for number in range(40):
+for number in range(12):
     some = TaskRecord(f"{name}-{number}", "sandbox", {"model_name": "m", "n": 1}, "d", (), f"{name}{number}", 1.0)
     journal.insert([some])
     journal.update(some)
@@ -343,7 +345,7 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path):
         writer.stdin.flush()
     assert [(writer.communicate()[0], writer.returncode)[1] for writer in writers] == [0, 0, 0]
     journal = Journal(path)
-    assert journal.count() == 120
+    assert journal.count() == 36
     assert {task.id.partition("-")[0] for task in journal.newest()} == {"one", "two", "three"}
     journal.close()
 
@@ -449,5 +451,26 @@ def test_a_folder_may_be_called_anything(tmp_path, record, name):
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_limits_are_those_of_this_process():
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] == resource.RLIM_INFINITY
+CRASH = """
+import os, shutil, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA cache_size = 1")
+connection.execute("BEGIN IMMEDIATE")
+connection.execute("UPDATE tasks SET task_status = 'failed'")
+connection.executemany("UPDATE tasks SET warnings = hex(randomblob(9000)) WHERE id = ?", connection.execute(
+    "SELECT id FROM tasks").fetchall())
+assert os.path.getsize(sys.argv[1] + "-journal") > 512
+os._exit(9)
+"""
+
+
+@pytest.mark.parametrize("read_only", [False, True])
+def test_half_a_commit_of_a_process_that_died_is_taken_back(journal, record, read_only):
+    journal.insert([record(number, task_status="submitted", warnings=("x" * 900,)) for number in range(30)])
+    done = subprocess.run([sys.executable, "-c", CRASH, str(journal.path)])
+    assert done.returncode == 9
+    journal.close()
+    found = Journal(journal.path, read_only=read_only)
+    assert {task.task_status for task in found.newest()} == {"submitted"}
+    assert found.count() == 30
+    found.close()
