@@ -9,6 +9,7 @@ from kling_nb.key import KeySource
 from kling_nb.session.resuming import Resumed, resume
 from kling_nb.session.screen import screen
 from kling_nb.session.session import Session
+from kling_nb.session.watching import seconds_of
 from kling_nb.settings import Settings, resolve
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ class Kling:
         APIError, ConnectionFailed, TaskFailed, ImagesMissing, WaitTimeout, WorkspaceError
             Each says what became of the money and the images.
         """
+        # Checked before anything is sent.
+        seconds = seconds_of(timeout, self.settings.timeout)
         task = self.submit(
             prompt,
             subject_images=subject_images,
@@ -147,7 +150,7 @@ class Kling:
             reuse=reuse,
             yes=yes,
         )
-        return task.wait(timeout)
+        return task.wait(seconds)
 
     def submit(
         self,

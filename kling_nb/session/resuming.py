@@ -10,7 +10,7 @@ from kling_nb.records import Failure, TaskRecord
 from kling_nb.session.history import TaskList
 from kling_nb.session.screen import Screen
 from kling_nb.session.task import Task
-from kling_nb.session.watching import watch
+from kling_nb.session.watching import seconds_of, watch
 
 if TYPE_CHECKING:
     from kling_nb.session.session import Session
@@ -132,7 +132,7 @@ def _take(session: "Session", task: Task, record: TaskRecord) -> str | None:
 
 def _watch_all(session: "Session", tasks: Sequence[Task], where: Screen, timeout: float | None) -> None:
     jobs = [task.job for task in tasks if task.job is not None]
-    seconds = session.settings.timeout if timeout is None else timeout
+    seconds = seconds_of(timeout, session.settings.timeout)
     if jobs and not watch(session.gateway.runner, jobs, where, seconds):
         left = sum(not job.settled for job in jobs)
         raise WaitTimeout(f"{_tasks(left)} still under way after {seconds:g} s of waiting.")

@@ -13,7 +13,7 @@ from kling_nb.session.image import ImageList, images_of
 from kling_nb.session.outcome import error_of, how_to_collect, in_no_hands, still_going_on
 from kling_nb.session.screen import Screen, screen
 from kling_nb.session.views import view_of
-from kling_nb.session.watching import keep_current, watch
+from kling_nb.session.watching import keep_current, seconds_of, watch
 
 if TYPE_CHECKING:
     from kling_nb.session.session import Session
@@ -165,7 +165,7 @@ class Task(ShownOnce):
         timeout : float, optional
             Seconds; the setting of that name where not given.
         """
-        seconds = self._session.settings.timeout if timeout is None else timeout
+        seconds = seconds_of(timeout, self._session.settings.timeout)
         if self.job is None and not self.record.complete:
             self._session.take_over(self)
         job = self._job

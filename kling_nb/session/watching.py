@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from kling_nb.engine.jobs import Job
 from kling_nb.engine.polling import typical
 from kling_nb.engine.runner import Runner
-from kling_nb.errors import WaitInterrupted
+from kling_nb.errors import InvalidRequest, WaitInterrupted
 from kling_nb.session.screen import Screen
 
 if TYPE_CHECKING:
@@ -17,6 +17,37 @@ TICK = 0.5
 """Seconds between two updates of the progress when nothing happens."""
 QUICK = 0.1
 """Seconds between two updates at least, however much happens."""
+
+
+def seconds_of(timeout: float | None, default: float) -> float:
+    """Return how long to wait, in seconds.
+
+    Parameters
+    ----------
+    timeout : float, optional
+        As the user gave it.
+    default : float
+        Where it is not given.
+
+    Returns
+    -------
+    float
+        0 only looks; infinity waits for ever.
+
+    Raises
+    ------
+    InvalidRequest
+        It is no such number.
+    """
+    if timeout is None:
+        return default
+    try:
+        seconds = float(timeout)
+    except (TypeError, ValueError, OverflowError):
+        seconds = -1.0
+    if isinstance(timeout, bool) or not seconds >= 0:
+        raise InvalidRequest(f"timeout is {str(timeout)[:80]!r}; it must be a number of seconds")
+    return seconds
 
 
 def watch(runner: Runner, jobs: Sequence[Job], screen: Screen, timeout: float) -> bool:
