@@ -6,16 +6,17 @@ BIN := $(VENV)/bin
 # Whatever is set outside, everything made from here goes to the local sandbox.
 FREE := env -u KLING_API_KEY -u KLING_BASE_URL -u KLING_WORKSPACE KLING_SANDBOX=1
 
-.PHONY: help demo lab test test-all check format notebooks clean
+.PHONY: help demo lab test test-all test-kernels check format notebooks clean
 
 help:
-	@echo "make demo       run the quickstart in the sandbox and write a page to look at"
-	@echo "make test       run the tests (under three minutes)"
-	@echo "make lab        open the quickstart in JupyterLab"
-	@echo "make check      lint, types, layers"
-	@echo "make test-all   all tests, also the slow ones"
-	@echo "make format     put the code into its standard form"
-	@echo "make notebooks  execute the notebooks anew, in place"
+	@echo "make demo          run the quickstart in the sandbox and write a page to look at"
+	@echo "make test          run the tests (under three minutes)"
+	@echo "make lab           open the quickstart in JupyterLab"
+	@echo "make check         lint, types, layers"
+	@echo "make test-all      all tests, also the slow ones"
+	@echo "make test-kernels  the magic's tests with the oldest IPython and ipykernel supported"
+	@echo "make format        put the code into its standard form"
+	@echo "make notebooks     execute the notebooks anew, in place"
 
 $(VENV)/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "kling_nb needs Python 3.11 or newer; this is $(PYTHON) " + sys.version.split()[0] + ". Try: make PYTHON=python3.12 …")'
@@ -40,6 +41,13 @@ test: $(VENV)/with-test
 test-all: $(VENV)/with-test
 	$(FREE) $(BIN)/python -m pytest -n 2
 
+# The oldest shell and kernel that are supported, in an environment of their own.
+test-kernels: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-old
+	$(VENV)-old/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(VENV)-old/bin/python -m pip install --quiet --editable . --group test "ipython==8.20.*" "ipykernel==6.29.*"
+	$(FREE) $(VENV)-old/bin/python -m pytest -n 2 tests/magics tests/test_notebooks.py
+
 check: $(VENV)/with-lint $(VENV)/with-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -55,4 +63,4 @@ notebooks: $(VENV)/with-demo
 	$(FREE) $(BIN)/python notebooks/execute.py --in-place notebooks/*.ipynb
 
 clean:
-	rm -rf $(VENV) demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(VENV)-old demo build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -36,6 +36,8 @@ class Kling:
         The folder for images and the journal; ``kling_runs`` otherwise.
     sandbox : bool, optional
         Use the local stand-in for the API: no key, no cost.
+    config : mapping, optional
+        What ``%config KlingMagics…`` set; counts below the arguments and above the environment.
     **settings
         ``model_name``, ``slots``, ``price_per_image``, ``currency``, ``confirm_above``, ``max_images``,
         ``timeout`` (seconds), ``grace`` (seconds), ``poll_interval`` (seconds).
