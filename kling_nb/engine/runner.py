@@ -177,7 +177,7 @@ class Runner:
                 raise
             said = error.message if isinstance(error, KlingError) else f"{type(error).__name__}: {error}."
             job.note = f"{said} It will be written with the next step."
-        job.collected = job.collected or collected; self.announce(job, record)
+        self.announce(job, record, collected=collected)
 
     def announce(self, job: Job, record: TaskRecord | None = None, *, collected: bool = False) -> None:
         """Tell everyone who waits for or displays a task that it has changed; writes nothing.
