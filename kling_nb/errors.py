@@ -25,6 +25,7 @@ three, and none of this package's frames.
 """
 
 import os
+import re
 import sys
 import traceback
 from typing import Any
@@ -238,10 +239,24 @@ def render(error: BaseException) -> list[str]:
     for frame in traceback.extract_tb(error.__traceback__):
         place = _place(frame.filename)
         if place:
-            lines.append(f"{place}, line {frame.lineno}:  {frame.line or ''}".rstrip())
+            source = _as_typed(place, frame.lineno) or frame.line or ""
+            lines.append(f"{place}, line {frame.lineno}:  {source}".rstrip())
     name = "KeyboardInterrupt" if isinstance(error, KeyboardInterrupt) else type(error).__name__
     first, *rest = str(error).splitlines() or [""]
     return [*lines, f"{name}: {first}", *rest]
+
+
+def _as_typed(place: str, number: int | None) -> str:
+    """Return a line of a cell as it was typed, where IPython has made a call out of a magic."""
+    shell_module = sys.modules.get("IPython")
+    shell = shell_module.get_ipython() if shell_module else None
+    cell = re.fullmatch(r"Cell In\[(\d+)\]", place)
+    if shell is None or cell is None or shell.history_manager is None or not number:
+        return ""
+    typed = list(shell.history_manager.input_hist_raw)
+    lines = typed[int(cell[1])].splitlines() if int(cell[1]) < len(typed) else []
+    line = lines[number - 1].strip() if number <= len(lines) else ""
+    return line if "%" in line else ""
 
 
 def _place(filename: str) -> str:

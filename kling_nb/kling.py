@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from kling_nb.key import KeySource
+from kling_nb.session.places import shown
 from kling_nb.session.resuming import Resumed, resume
 from kling_nb.session.screen import screen
 from kling_nb.session.session import Session
@@ -267,7 +268,7 @@ class Kling:
 
     def __repr__(self) -> str:
         where = "sandbox" if self.settings.sandbox else self.settings.base_url
-        return f"<Kling at {where}, workspace {self.settings.workspace}>"
+        return f"<Kling at {where}, workspace {shown(self.settings.workspace)}>"
 
 
 _default: dict[str, Kling] = {}

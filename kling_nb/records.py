@@ -200,6 +200,8 @@ class TaskRecord:
         Why it failed, or why some image is missing.
     warnings : tuple of str
         What the user should know although it was sent.
+    owner : str
+        The process that planned it (see `kling_nb.workspace.owners`).
     """
 
     id: str
@@ -221,6 +223,7 @@ class TaskRecord:
     request_id: str | None = None
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
+    owner: str = ""
 
     @property
     def sandbox(self) -> bool:

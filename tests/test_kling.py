@@ -39,9 +39,9 @@ def test_making_one_touches_nothing():
 
 def test_it_says_where_it_is_and_not_with_which_key():
     assert repr(Kling(api_key="sk-sesame", base_url="https://host/kling", workspace="w")) == (
-        f"<Kling at https://host/kling, workspace {Path.cwd() / 'w'}>"
+        "<Kling at https://host/kling, workspace w>"
     )
-    assert repr(Kling(sandbox=True)) == f"<Kling at sandbox, workspace {Path.cwd() / 'kling_runs' / 'sandbox'}>"
+    assert repr(Kling(sandbox=True)) == f"<Kling at sandbox, workspace {Path('kling_runs', 'sandbox')}>"
 
 
 def test_its_settings_are_those_given():

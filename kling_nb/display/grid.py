@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from kling_nb.display.layout import MAX_TILES, aspect, grid
 from kling_nb.display.markup import CELL, FAINT, ROW, SMALL, STRONG, block, linked, mark, muted, picture
 from kling_nb.display.markup import aside as aside_html
-from kling_nb.display.story import finished, line, state
+from kling_nb.display.story import changes, finished, line, state
 from kling_nb.display.view import TaskView, Tile, asked
 from kling_nb.display.words import esc, esc_middle, joined, one_line, pixels, plural, size
 
@@ -102,5 +102,6 @@ def line_html(view: TaskView, now: float) -> str:
 
 
 def warnings_html(view: TaskView) -> str:
-    """Return what the user should know although the request was sent."""
-    return aside_html([esc(warning, 400) for warning in view.record.warnings[:8]])
+    """Return what the user should know although the request was sent: warnings, and what was changed to send it."""
+    changed = [f"{esc(name, 80)} was changed to be sent: {esc(what, 200)}" for name, what in changes(view.record)]
+    return aside_html([*(esc(warning, 400) for warning in view.record.warnings[:8]), *changed])

@@ -115,13 +115,13 @@ def _share(records: Sequence[TaskRecord], now: float, expected: float | None) ->
 
 def _one_share(record: TaskRecord, now: float, expected: float | None) -> float | None:
     if finished(record):
-        return 1.0
+        return 1.0 if record.task_status == "succeeded" else None
     took = elapsed(record, now)
     if took is None or not expected or expected <= 0:
         return None
     # Late tasks creep towards the end and never claim to be there.
     late = took / expected
-    return min(0.9 * late, 1 - 0.1 / max(1.0, late))
+    return min(0.8 * late, 0.94 - 0.14 / max(1.0, late))
 
 
 def _bar(share: float | None) -> str:

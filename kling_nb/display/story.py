@@ -100,12 +100,9 @@ def _ended(view: TaskView) -> Story:
         why = joined(_message(record.failure), _facts(record.failure))
         return Story("Cancelled before it was sent.", "Nothing was sent and nothing is billed.", "", why, bool(why))
     if record.task_status == "uncertain":
-        return Story(
-            "The answer to the request was lost; the task may exist" + _MAY_BE_BILLED + ".",
-            "",
-            view.how_to_collect,
-            joined(_message(record.failure), _facts(record.failure)),
-        )
+        lost_answer = _message(record.failure) or "The answer to the request was lost."
+        what = f"{lost_answer} The task may exist{_MAY_BE_BILLED}."
+        return Story(what, "", view.how_to_collect, _facts(record.failure))
     if record.task_status == "succeeded":
         missing = asked(record) - saved(record)
         what = f"{missing} of {plural(asked(record), 'image')} could not be saved."
@@ -189,6 +186,19 @@ def ratio(record: TaskRecord) -> str:
 def model(record: TaskRecord) -> str:
     """Return the model asked, also of a request that names none."""
     return one_line(record.request.get("model_name") or "no model named", 60)
+
+
+def changes(record: TaskRecord) -> list[tuple[str, str]]:
+    """Return which references do not look to the gateway as they did to the user, by name, and why.
+
+    Pixels from memory have to be encoded somehow, and losing nothing by it is nothing to tell.
+    """
+    told = []
+    for reference in record.references[:6]:
+        said = [change for change in reference.changes if change != "encoded as PNG"]
+        if said:
+            told.append((reference.name, "; ".join(said)))
+    return told
 
 
 def price(view: TaskView) -> str:

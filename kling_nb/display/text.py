@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from kling_nb.display.layout import MAX_TILES
-from kling_nb.display.story import SANDBOX, line, ratio, state, story, times
+from kling_nb.display.story import SANDBOX, changes, line, ratio, state, story, times
 from kling_nb.display.view import TaskView, asked
 from kling_nb.display.words import duration, joined, middle, one_line, pixels, size, when
 from kling_nb.records import TaskRecord
@@ -46,7 +46,8 @@ def task_text(
         ("task_id", one_line(record.task_id or "", 80)),
         ("times", joined(*(f"{name} {duration(took)}" for name, took in times(record)))),
         *((f"images[{index}]", _image(view, index)) for index in view.indices()[:MAX_TILES]),
-        *((("warning", one_line(text, 400))) for text in record.warnings[:8]),
+        *(("changed", one_line(f"{name}: {what}", 240)) for name, what in changes(record)),
+        *(("warning", one_line(text, 400)) for text in record.warnings[:8]),
     ]
     return "\n".join([first, *labelled(pairs), *story_lines(view)])
 

@@ -12,6 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from typing import NamedTuple
 
 from kling_nb.engine import slots
 from kling_nb.engine.collecting import Collector
@@ -24,6 +25,21 @@ from kling_nb.records import Failure, TaskRecord
 
 SENDERS = 4
 COLLECTORS = 4
+
+
+class Left(NamedTuple):
+    """What a runner leaves when it is closed.
+
+    Parameters
+    ----------
+    under_way : int
+        Tasks that were sent and are not collected.
+    cancelled : int
+        Tasks that were not sent.
+    """
+
+    under_way: int
+    cancelled: int
 
 
 class Runner:
@@ -132,20 +148,43 @@ class Runner:
         with self.changed:
             return self.changed.wait_for(done, timeout)
 
-    def close(self, *, join: float = 5.0) -> None:
+    def close(self, *, sending: float = 30.0, join: float = 5.0) -> "Left":
         """Stop the threads. What is under way stays in the journal, for `resume`.
+
+        What has its slots is still sent, for somebody asked for it; what waits for slots is cancelled, for
+        nobody would send it.
 
         Parameters
         ----------
+        sending : float
+            Seconds to wait at most for requests that are being sent.
         join : float
             Seconds to wait for the threads at most.
+
+        Returns
+        -------
+        Left
+            How many tasks are under way, and how many were cancelled.
         """
+        if threading.current_thread().name.startswith("kling-"):
+            # A listener that closes the runner stands in the way of the very request it would wait for.
+            sending = 0.0
+        with self.changed:
+            waiting = list(self._waiting)
+        cancelled = self.cancel(waiting)
+        with contextlib.suppress(KeyboardInterrupt):
+            self.wait(lambda: not any(job.record.task_status == "sending" for job in self.jobs.values()), sending)
+        with self.changed:
+            late = [job for job in self.jobs.values() if not job.claimed]
+        cancelled += self.cancel(late)
         with self.changed:
             self.stopping = True
+            left = Left(sum(not job.ended for job in self.jobs.values()), len(cancelled))
             self.changed.notify_all()
         deadline = time.monotonic() + join
         for part in (self._senders, self._collector, self._follower):
             part.stop(max(0.0, deadline - time.monotonic()))
+        return left
 
     # ---- for the engine's own threads ------------------------------------------------------------
 

@@ -70,7 +70,7 @@ def _lose(runner: "Runner", job: Job, error: Exception) -> None:
     """Record that the answer did not come: the task may exist, and may be paid."""
     job.error = error
     failure = failure_of(error)
-    message = f"The answer to the request was lost, so it is not known whether the task exists. {failure.message}"
+    message = f"The answer to the request was lost. {failure.message}"
     runner.advance(job, replace(job.record, task_status="uncertain", failure=replace(failure, message=message)))
 
 

@@ -12,6 +12,8 @@ from kling_nb.session.places import shown
 from kling_nb.session.resuming import resume, wait_for_all
 from kling_nb.session.screen import Screen, screen
 from kling_nb.session.session import can_ask
+from kling_nb.workspace.notice import unfinished
+from kling_nb.workspace.workspace import JOURNAL
 
 
 def run(shell: Any, call: Call) -> Any:
@@ -76,11 +78,14 @@ def _resume(shell: Any, nothing: str, where: Screen) -> Any:  # noqa: ARG001
 
 
 def _sandbox(shell: Any, state: str, where: Screen) -> None:  # noqa: ARG001
+    was_on = facade.default().settings.sandbox
     kernel.sandbox = state != "off"
     settings = facade.default().settings
     if kernel.sandbox:
+        notice = unfinished(settings.workspace) if (settings.workspace / JOURNAL).is_file() else ""
         where.note(
-            "The sandbox is on: no key, no cost, pictures painted on this machine. "
+            f"{notice} The sandbox is {'already ' if was_on else ''}on: no key, no cost, "
+            "pictures painted on this machine. "
             f"Its images go to {shown(settings.workspace)}. `%kling sandbox off` uses the real API."
         )
     else:
@@ -105,7 +110,8 @@ def _login(shell: Any, nothing: str, where: Screen) -> None:  # noqa: ARG001
     except BaseException:
         kernel.login = before
         raise
-    where.note("The key is kept for this kernel only, and goes into no file.")
+    sandbox = " The sandbox is still on: `%kling sandbox off` uses the real API." if kernel.sandbox else ""
+    where.note(f"The key is kept for this kernel only, and goes into no file.{sandbox}")
 
 
 def _logout(shell: Any, nothing: str, where: Screen) -> None:  # noqa: ARG001

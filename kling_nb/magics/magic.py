@@ -75,6 +75,8 @@ def _generate(shell: Any, call: Call, namespace: Namespace) -> Any:
         shell.push({options["out"]: task})
     if options["background"]:
         task.keep_current(where)
+        if not where.in_background:
+            where.note(f"Task {task.id} is under way; `%kling wait {task.id}` waits for it and shows it.")
     else:
         show(task, where)
     task.shown()

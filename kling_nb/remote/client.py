@@ -278,7 +278,7 @@ class Client:
 
 def _host(url: str) -> str:
     parts = urlsplit(url)
-    return parts.hostname or url
+    return parts.netloc.rpartition("@")[2] or url
 
 
 def _unreachable(url: str, error: httpx.HTTPError, key: Secret) -> errors.ConnectionFailed:

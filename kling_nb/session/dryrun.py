@@ -34,6 +34,9 @@ class DryRun(ShownOnce):
             raise AttributeError(name)
         return getattr(self.request, name)
 
+    def __str__(self) -> str:
+        return str(self.bundle()[0]["text/plain"])
+
     def __repr__(self) -> str:
         return f"<DryRun {self.request.model_name}, n={self.request.n}, digest {self.request.digest[:12]}…>"
 
@@ -55,7 +58,7 @@ class DryRun(ShownOnce):
             summary=request.summary(),
             references=request.references,
             previews=previews_of(request.references, session.workspace, keep=False),
-            checks=session.checks(request),
+            checks=[*session.checks(request), "In the curl line, each sha256:… stands for the base64 of that picture."],
             slots=request.n,
             images=request.n,
             price=session.price(request.n),

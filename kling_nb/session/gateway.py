@@ -1,5 +1,8 @@
 """The gateways of this process: one runner for each address and key, and the sandbox where it is asked for."""
 
+import atexit
+import functools
+import sys
 import threading
 from collections.abc import Hashable
 from dataclasses import dataclass, field
@@ -71,11 +74,39 @@ class Gateway:
             _images_sent[self.identity] = before + images
             return None
 
-    def close(self) -> None:
-        """Stop the threads and close the connections."""
-        self.runner.close()
+    def close(self, *, sending: float = 30.0) -> None:
+        """Stop the threads and close the connections; say what is left, for nobody should have to guess.
+
+        Parameters
+        ----------
+        sending : float
+            Seconds to wait at most for requests that are being sent.
+        """
+        left = self.runner.close(sending=sending)
         self.client.close()
         self.downloader.close()
+        said = []
+        if left.under_way:
+            said.append(f"{_tasks(left.under_way)} under way, paid once: kling.resume() or `%kling resume` collects.")
+        if left.cancelled:
+            said.append(f"{_tasks(left.cancelled)} not sent, for want of free slots: cancelled, nothing to pay.")
+        if said and sys.stderr is not None:
+            sys.stderr.write(f"kling_nb: {' '.join(said)}\n")
+
+
+def _tasks(count: int) -> str:
+    return "1 task" if count == 1 else f"{count} tasks"
+
+
+@functools.cache
+def _close_at_exit() -> None:
+    atexit.register(_at_exit)
+
+
+def _at_exit() -> None:
+    """Let what is being sent be sent; the journal has the rest."""
+    for gateway in list(_gateways.values()):
+        gateway.close(sending=10.0)
 
 
 def gateway_for(settings: Settings) -> Gateway:
@@ -103,6 +134,7 @@ def gateway_for(settings: Settings) -> Gateway:
         if gateway is None or gateway.runner.stopping:
             client, downloader = Client(base_url, key.current), Downloader(base_url)
             runner = Runner(client, downloader, thumbnail=thumbnail, preview=preview)
+            _close_at_exit()
             gateway = _gateways[identity] = Gateway(name, base_url, client, downloader, runner, identity)
         return gateway
 

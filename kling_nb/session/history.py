@@ -2,12 +2,14 @@
 
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kling_nb.display import Bundle, history_bundle
 from kling_nb.errors import ConfigurationError
 from kling_nb.records import TaskRecord
 from kling_nb.session.echo import ShownOnce
+from kling_nb.session.places import shown
 from kling_nb.session.task import Task
 from kling_nb.session.views import view_of
 from kling_nb.workspace.sidecar import iso
@@ -55,7 +57,7 @@ class TaskList(list[Task], ShownOnce):
             raise ConfigurationError(
                 "to_dataframe() needs pandas, which is not installed.", advice="Run `%pip install pandas`."
             ) from None
-        rows = [row for task in self for row in _rows(task.record, str(self._session.workspace.folder))]
+        rows = [row for task in self for row in _rows(task.record, self._session.workspace.folder)]
         frame = pd.DataFrame(rows, columns=list(_COLUMNS))
         for name in ("created_at", "finished_at"):
             frame[name] = pd.to_datetime(frame[name], utc=True)
@@ -106,7 +108,7 @@ _COLUMNS = (
 )
 
 
-def _rows(record: TaskRecord, folder: str) -> list[dict[str, Any]]:
+def _rows(record: TaskRecord, folder: Path) -> list[dict[str, Any]]:
     names: dict[str, list[str]] = {"subject": [], "scene": [], "style": []}
     for reference in record.references:
         names[reference.role].append(reference.name)
@@ -136,7 +138,7 @@ def _rows(record: TaskRecord, folder: str) -> list[dict[str, Any]]:
         {
             **common,
             "index": image.index,
-            "path": f"{folder}/{image.path}" if image.path else None,
+            "path": shown(folder / image.path) if image.path else None,
             "width": image.width,
             "height": image.height,
             "sha256": image.sha256,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kling_nb.display import images_bundle
 from kling_nb.records import ImageRecord, TaskRecord
+from kling_nb.session.places import shown
 from kling_nb.session.views import view_of
 from kling_nb.workspace import embedding, files, sidecar
 from kling_nb.workspace.workspace import Workspace
@@ -35,7 +36,8 @@ class GeneratedImage:
         self._workspace = workspace
 
     def __repr__(self) -> str:
-        return f"<GeneratedImage {self.index + 1} of {self._record.n}, {self.width} × {self.height} px: {self.path}>"
+        size = f"{self.width} × {self.height} px"
+        return f"<GeneratedImage {self.index + 1} of {self._record.n}, {size}: {shown(self.path)}>"
 
     @property
     def index(self) -> int:

@@ -11,6 +11,7 @@ from kling_nb.session.history import TaskList
 from kling_nb.session.screen import Screen
 from kling_nb.session.task import Task
 from kling_nb.session.watching import seconds_of, watch
+from kling_nb.workspace.owners import is_gone, this_process
 
 if TYPE_CHECKING:
     from kling_nb.session.session import Session
@@ -116,10 +117,15 @@ def _take(session: "Session", task: Task, record: TaskRecord) -> str | None:
         return f"{{}} at {record.gateway}: use that gateway to collect."
     if task.live:
         return None
+    # This very process has it in no session's hands: then it will not be sent any more.
+    gone = is_gone(record.owner) or record.owner == this_process()
     if record.task_status == "planned":
-        return "{} planned and never sent: nothing to pay, nothing to collect."
+        if not gone:
+            return "{} waiting for free slots in another kernel: not sent yet, nothing to collect."
+        session.workspace.journal.update(replace(record, task_status="cancelled", finished_at=time.time()))
+        return "{} never sent, because the kernel ended before: cancelled, nothing to pay."
     if record.task_status == "sending":
-        if time.time() - (record.sent_at or 0.0) < STILL_SENDING:
+        if not gone and time.time() - (record.sent_at or 0.0) < STILL_SENDING:
             return "{} being sent just now, perhaps by another kernel: try again in a few minutes."
         message = "Its process ended while it was being sent, so it is not known whether the task exists."
         record = replace(record, task_status="uncertain", failure=Failure("ConnectionFailed", message))

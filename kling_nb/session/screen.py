@@ -15,6 +15,9 @@ from kling_nb.records import TaskRecord
 class Screen:
     """Shows nothing: for `-q`, for scripts without a terminal, and as the base of the others."""
 
+    in_background = False
+    """Whether it can be updated after its cell has ended."""
+
     def progress(self, records: list[TaskRecord], *, now: float, expected: float | None, notes: list[str]) -> None:
         """Show how tasks are getting on.
 
@@ -42,6 +45,8 @@ class Screen:
 
 class NotebookScreen(Screen):
     """One display handle of a notebook's cell."""
+
+    in_background = True
 
     def __init__(self) -> None:
         self._handle: Any = None
@@ -75,7 +80,7 @@ class NotebookScreen(Screen):
 
 
 class TerminalScreen(Screen):
-    """One changing line on standard error; results as text."""
+    """One changing line on standard error; results as text. The line is the prompt's when the cell has ended."""
 
     def __init__(self) -> None:
         self._open = False

@@ -11,8 +11,10 @@ from kling_nb.engine.jobs import Job
 from kling_nb.records import SANDBOX_GATEWAY, UNDER_WAY, TaskRecord
 from kling_nb.session.gateway import Gateway, gateway_for, is_at_hand, release, workspace_at
 from kling_nb.session.history import TaskList
+from kling_nb.session.places import shown
 from kling_nb.session.task import Task
 from kling_nb.settings import Settings
+from kling_nb.workspace.owners import this_process
 
 if TYPE_CHECKING:
     from kling_nb.request import Request
@@ -145,6 +147,7 @@ class Session:
             external_task_id=str(request.external_task_id),
             created_at=now,
             warnings=request.warnings,
+            owner=this_process(),
         )
         self.workspace.keep_references(request.references)
         self.workspace.journal.insert([record])
@@ -190,7 +193,7 @@ class Session:
         record = self.workspace.journal.get(some_id) if self.workspace.exists and some_id else None
         if record is None:
             raise errors.InvalidRequest(
-                f"There is no task {some_id!r} in {self.workspace.folder}.",
+                f"There is no task {some_id!r} in {shown(self.workspace.folder)}.",
                 money="",
                 advice="`%kling history` (kling.tasks()) lists them.",
             )
@@ -250,7 +253,8 @@ class Session:
         unpaid = record is not None and record.task_status in ("failed", "cancelled")
         if per_image is None or sandbox or unpaid:
             return None
-        return f"{per_image * n:.4f}".rstrip("0").rstrip(".") + f" {self.settings.currency}"
+        exact = f"{per_image * n:.4f}"
+        return f"{exact[:-2] if exact.endswith('00') else exact.rstrip('0')} {self.settings.currency}"
 
     def checks(self, request: "Request") -> list[str]:
         """Return what was checked about a request that is not sent, in words."""
@@ -274,7 +278,7 @@ class Session:
             return
         price = self.price(n)
         question = f"This asks for {n} images{f' ({price})' if price else ''}."
-        if can_ask() and input(f"{question} Send it? [y/N] ").strip().lower() in ("y", "yes"):
+        if can_ask() and _says_yes(f"{question} Send it? [y/N] "):
             return
         raise errors.InvalidRequest(
             f"{question} More than {self.settings.confirm_above} (confirm_above) need an answer.",
@@ -289,6 +293,13 @@ class Session:
                 f"max_images is {limit}: this session has asked for {before} images, and this would be {n} more.",
                 advice="Raise max_images (KLING_MAX_IMAGES), or restart the kernel to begin anew.",
             )
+
+
+def _says_yes(question: str) -> bool:
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except KeyboardInterrupt:
+        raise errors.WaitInterrupted("Nothing was sent.") from None
 
 
 def _only_one(references: list[Any], role: str) -> Any:

@@ -197,10 +197,12 @@ class Task(ShownOnce):
             Shows progress, then the result.
         """
         job = self.job
-        if job is None:
+        if job is None or job.settled:
             where.bundle(self.bundle())
-        else:
+        elif where.in_background:
             keep_current(self, job, where)
+        else:
+            where.done()
 
     def join(self, job: Job) -> None:
         """Be the job that the engine has of this task."""

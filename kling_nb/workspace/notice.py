@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from kling_nb.workspace.journal import Journal
+from kling_nb.workspace.owners import is_gone
 from kling_nb.workspace.workspace import JOURNAL
 
 
@@ -26,12 +27,14 @@ def unfinished(folder: Path) -> str:
     """
     journal = Journal(folder / JOURNAL, read_only=True)
     try:
-        records = [record for record in journal.unfinished() if record.task_status != "planned"]
+        records = [r for r in journal.unfinished() if r.task_status != "planned" or is_gone(r.owner)]
     finally:
         journal.close()
     if not records:
         return ""
-    uncertain = sum(record.task_status in ("sending", "uncertain") for record in records)
+    uncertain = sum(record.task_status == "uncertain" for record in records)
+    if uncertain == len(records):
+        return f"{'1 task is' if uncertain == 1 else f'{uncertain} tasks are'} uncertain: `%kling history uncertain`."
     tasks = "1 task" if len(records) == 1 else f"{len(records)} tasks"
     doubt = f", {uncertain} of them uncertain" if uncertain else ""
     return f"{tasks} of an earlier session {'is' if len(records) == 1 else 'are'} not finished{doubt}: `%kling resume`."

@@ -23,6 +23,7 @@ _PLAIN = (
     "saved_at",
     "units",
     "request_id",
+    "owner",
 )
 _DERIVED = ("model_name", "prompt", "n")
 _JSON = ("request", "reference_list", "images", "failure", "warnings")

@@ -37,6 +37,7 @@ def _first(connection: sqlite3.Connection) -> None:
             images TEXT NOT NULL,
             failure TEXT,
             warnings TEXT NOT NULL,
+            owner TEXT NOT NULL DEFAULT '',
             UNIQUE (gateway, external_task_id)
         )
         """

@@ -362,9 +362,11 @@ def resigning(image):
         gateway = Resigning(server.server_port, image)
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
-        yield gateway
-        server.shutdown()
-        thread.join()
+        try:
+            yield gateway
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 class TestSignatures:

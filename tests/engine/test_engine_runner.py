@@ -149,6 +149,21 @@ class TestTheJournalFirst:
         assert bench.stored(job).task_status == "sending"
         assert all(bench.store.read_image(image) for image in job.record.images)
 
+    def test_images_that_are_on_disk_are_not_fetched_again(self, bench, sandbox):
+        """As after a process that was killed between saving them and writing so."""
+        bench.store.book.fails = lambda record: WorkspaceError("Full.") if record.saved_at else None
+        job = bench.submit(3)
+        bench.settle(job)
+        assert bench.stored(job).missing == 3
+        bench.store.book.fails = lambda record: None
+        bench.restart()
+        sandbox._shared.requests.clear()
+        again = bench.adopt(job)
+        assert bench.settle(again) == ["succeeded"]
+        bench.check_saved(again)
+        assert [seen for seen in sandbox.requests if seen.origin == "images"] == []
+        assert [image.path for image in again.record.images] == [image.path for image in job.record.images]
+
 
 class TestSlots:
     def test_are_never_exceeded(self, tmp_path, make_bench):
@@ -331,7 +346,7 @@ class TestLost:
         assert record.task_status == "uncertain"
         assert record.sent_at
         assert (record.task_id, record.finished_at, record.complete) == (None, None, False)
-        assert "not known whether the task exists" in record.failure.message
+        assert "The answer to the request was lost." in record.failure.message
 
     def test_no_answer_in_time(self, make_bench, sandbox):
         bench = make_bench(timeouts=Timeouts(1, 1, 0.2, 1))
@@ -489,12 +504,12 @@ class TestClose:
         waiting = bench.submit(9, limit=10)
         bench.until(lambda: all(job.record.task_status == "processing" for job in jobs))
         assert threads()
-        bench.restart()
+        assert bench.runner.close(join=60.0) == (3, 1)
         assert threads() == []
         assert not any(job.settled for job in jobs)
-        assert bench.stored(waiting).task_status == "planned"
-        left = bench.store.journal.unfinished()
-        assert [record.task_status for record in left] == ["submitted"] * 3 + ["planned"]
+        assert bench.stored(waiting).task_status == "cancelled"
+        assert [record.task_status for record in bench.store.journal.unfinished()] == ["submitted"] * 3
+        bench.restart()
         adopted = [bench.adopt(job) for job in jobs]
         sandbox.release()
         assert bench.settle(*adopted) == ["succeeded"] * 3
@@ -507,7 +522,7 @@ class TestClose:
         fault = sandbox.faults.add("create", "hang")
         job = bench.submit(2)
         eventually(lambda: bench.posts == 1)
-        bench.runner.close(join=0.0)
+        assert bench.runner.close(sending=0.0, join=0.0) == (1, 0)
         assert bench.stored(job).task_status == "sending"
         fault.release()
         bench.restart()
@@ -515,6 +530,22 @@ class TestClose:
         assert (stored.task_status, stored.task_id) == ("submitted", bench.entries(job)[0].task_id)
         assert bench.settle(bench.adopt(job)) == ["succeeded"]
         assert bench.posts == 1
+
+    def test_waits_for_answers_and_for_what_has_its_slots(self, bench, sandbox, eventually):
+        sandbox.hold()
+        fault = sandbox.faults.add("create", "hang", times=None, processed=False)
+        jobs = bench.submit_many(8, limit=6)
+        eventually(lambda: bench.posts == 4)
+        left = []
+        closing = threading.Thread(target=lambda: left.append(bench.runner.close(join=60.0)))
+        closing.start()
+        bench.until(lambda: all(job.ended for job in jobs[6:]))
+        fault.release()
+        closing.join()
+        assert left == [(6, 2)]
+        assert [bench.stored(job).task_status for job in jobs] == ["submitted"] * 6 + ["cancelled"] * 2
+        assert len(bench.entries()) == bench.posts == 6
+        sandbox.release()
 
     def test_while_images_come_loses_nothing_and_fetches_none_twice(self, bench, sandbox, eventually):
         fault = sandbox.faults.add("image", "hang", index=1)
@@ -538,14 +569,14 @@ class TestClose:
         assert threads() == []
         assert (job.record.task_status, bench.stored(job).task_status, bench.posts) == ("planned", "planned", 0)
 
-    def test_what_has_its_slots_and_no_sender_yet_stays_planned(self, bench, sandbox, eventually):
+    def test_what_has_its_slots_and_no_sender_in_time_is_cancelled(self, bench, sandbox, eventually):
         fault = sandbox.faults.add("create", "hang", times=None, processed=False)
         jobs = bench.submit_many(8)
         eventually(lambda: bench.posts == 4)
-        bench.runner.close(join=0.0)
+        assert bench.runner.close(sending=0.0, join=0.0) == (4, 4)
         fault.release()
         bench.runner.close(join=60.0)
-        assert sorted(bench.stored(job).task_status for job in jobs) == ["planned"] * 4 + ["submitted"] * 4
+        assert sorted(bench.stored(job).task_status for job in jobs) == ["cancelled"] * 4 + ["submitted"] * 4
         assert bench.posts == 4
 
     def test_ends_a_long_pause(self, bench, sandbox, threads):
@@ -562,7 +593,7 @@ class TestClose:
 
     def test_from_a_listener(self, bench, threads, eventually):
         job = bench.plan()
-        job.listeners.append(lambda job: bench.runner.close(join=0.1))
+        job.listeners.append(lambda job: bench.runner.close(sending=0.0, join=0.1))
         bench.runner.submit(job)
         eventually(lambda: bench.runner.stopping and not threads())
         assert bench.posts <= 1

@@ -211,6 +211,10 @@ class TestErrors:
         assert "engine" not in ran.printed
         assert "site-packages" not in ran.printed
 
+    def test_the_line_that_is_shown_is_the_one_that_was_typed(self, shell):
+        ran = shell.run("x = 1\n%kling -s cat.png [sandbox: fail] a cat", fails=True)
+        assert "line 2:  %kling -s cat.png [sandbox: fail] a cat" in ran.printed
+
     def test_a_create_whose_answer_is_lost_is_uncertain_and_is_not_sent_again(self, shell):
         shell.sandbox.faults.add(on="create", do="lost")
         ran = shell.run("%kling -s cat.png -o task a cat", fails=True)
@@ -365,8 +369,8 @@ class TestExtension:
         files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
         shell.run("import os\nos.environ['KLING_SANDBOX'] = '1'")
         ran = shell.run("%reload_ext kling_nb")
-        assert "1 task" in ran.text
-        assert "%kling resume" in ran.text
+        assert "1 task is uncertain" in ran.text
+        assert "%kling history uncertain" in ran.text
         assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == files
 
     def test_the_docstring_answers_to_a_question_mark(self, shell):

@@ -186,18 +186,21 @@ def test_a_task_of_a_closed_session_is_taken_up_again(kling, sandbox, cat):
     assert len(creates(sandbox)) == 1
 
 
-def test_a_task_that_was_never_sent_says_so(new_kling, sandbox, cat):
+def test_a_task_that_was_never_sent_says_so(new_kling, sandbox, cat, capsys):
     kling = new_kling(slots=1)
     sandbox.hold()
     kling.submit("first", subject_images=cat)
     second = kling.submit("second", subject_images=cat)
     kling.close()
-    assert second.task_status == "planned"
+    assert second.task_status == "cancelled"
     assert second.done
-    with pytest.raises(KlingError, match="is planned, and this kernel is not sending it") as caught:
+    with pytest.raises(KlingError, match="was cancelled") as caught:
         second.wait(20)
-    assert "nothing is paid" in caught.value.money
-    with pytest.raises(KlingError, match="is planned"):
+    assert "never sent" in caught.value.money
+    said = capsys.readouterr().err
+    assert "1 task under way, paid once" in said
+    assert "1 task not sent, for want of free slots: cancelled" in said
+    with pytest.raises(KlingError, match="was cancelled"):
         new_kling().task(second.id).wait(20)
 
 

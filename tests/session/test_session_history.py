@@ -50,7 +50,7 @@ def test_one_task_by_any_of_its_names(kling, several):
 def test_no_task_of_that_name_says_where_it_looked(kling, several, name):
     with pytest.raises(InvalidRequest, match="There is no task") as caught:
         kling.task(name)
-    assert str(kling.settings.workspace) in caught.value.message
+    assert "kling_runs/sandbox" in caught.value.message
     assert caught.value.money == ""
     assert "kling.tasks()" in caught.value.advice
 
@@ -140,10 +140,10 @@ def test_price_is_shown_where_it_is_known_and_costs(new_kling, sandbox, cat):
     assert sandboxed.session.price(4) is None
     real = Kling(api_key="k", base_url=sandbox.base_url, price_per_image=0.25, currency="EUR", poll_interval=0.01)
     task = real.generate("a", subject_images=cat, n=2)
-    assert "0.5 EUR" in task.bundle()[0]["text/html"]
-    assert [real.session.price(n) for n in (1, 2, 4, 40)] == ["0.25 EUR", "0.5 EUR", "1 EUR", "10 EUR"]
+    assert "0.50 EUR" in task.bundle()[0]["text/html"]
+    assert [real.session.price(n) for n in (1, 2, 4, 40)] == ["0.25 EUR", "0.50 EUR", "1.00 EUR", "10.00 EUR"]
     with pytest.raises(KlingError) as caught:
         real.generate("[sandbox: fail] a", subject_images=cat)
     assert real.session.price(1, caught.value.task.record) is None
     free = Kling(api_key="k", base_url=sandbox.base_url, price_per_image=0)
-    assert free.session.price(9) == "0 USD"
+    assert free.session.price(9) == "0.00 USD"

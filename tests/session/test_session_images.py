@@ -24,7 +24,7 @@ def test_the_list_of_images(kling, cat):
     assert isinstance(images[-1], GeneratedImage)
     assert [image.index for image in images[::-1]] == [2, 1, 0]
     assert repr(images).count("<GeneratedImage") == 3
-    assert f"<GeneratedImage 1 of 3, 512 × 512 px: {images[0].path}>" in repr(images)
+    assert f"<GeneratedImage 1 of 3, 512 × 512 px: {images[0].path.relative_to(Path.cwd())}>" in repr(images)
     assert repr(images[:0]) == "[]"
     image = images[0]
     assert image.image.size == (image.width, image.height) == (512, 512)

@@ -115,7 +115,7 @@ def test_what_is_not_done_in_time_is_followed_on(kling, sandbox, cat, new_kernel
 @pytest.mark.parametrize(
     ("status", "changes", "words"),
     [
-        ("planned", {}, "1 task planned and never sent: nothing to pay, nothing to collect."),
+        ("planned", {}, "1 task never sent, because the kernel ended before: cancelled, nothing to pay."),
         ("uncertain", {}, "1 task uncertain: whether the gateway has the task is not known"),
         ("sending", {}, "1 task uncertain: whether the gateway has the task is not known"),
         ("submitted", {"gateway": "https://other.example"}, "1 task at https://other.example: use that gateway"),
@@ -131,15 +131,21 @@ def test_what_cannot_be_collected_is_said(kling, sandbox, cat, status, changes, 
     assert found.remarks[0].startswith(words)
     assert len(creates(sandbox)) == before
     after = kling.task(record.id).record
-    assert after.task_status == ("uncertain" if status == "sending" else status)
+    assert after.task_status == {"sending": "uncertain", "planned": "cancelled"}.get(status, status)
 
 
 def test_what_may_be_on_its_way_right_now_is_left_alone(kling, cat):
     journal = kling.session.workspace.journal
     record = left_behind(kling, cat, task_status="sending")
-    journal.update(replace(record, sent_at=time.time()))
+    journal.update(replace(record, sent_at=time.time(), owner="another-machine|boot|1|2"))
     assert "being sent just now, perhaps by another kernel" in kling.resume().message
     assert kling.task(record.id).task_status == "sending"
+
+
+def test_what_waits_in_another_kernel_is_left_to_it(kling, cat):
+    record = left_behind(kling, cat, task_status="planned", owner="another-machine|boot|1|2")
+    assert "waiting for free slots in another kernel" in kling.resume().message
+    assert kling.task(record.id).task_status == "planned"
 
 
 def test_remarks_count_alike_tasks_together(kling, cat):
@@ -147,7 +153,7 @@ def test_remarks_count_alike_tasks_together(kling, cat):
     left_behind(kling, cat, 2, task_status="planned")
     left_behind(kling, cat, 3, task_status="uncertain")
     assert kling.resume().remarks == [
-        "2 tasks planned and never sent: nothing to pay, nothing to collect.",
+        "2 tasks never sent, because the kernel ended before: cancelled, nothing to pay.",
         "1 task uncertain: whether the gateway has the task is not known (`%kling history uncertain`).",
     ]
 

@@ -187,6 +187,8 @@ def test_a_task_in_the_background_ends_in_its_grid(shell, kling, sandbox, cat):
     shown_last = []
 
     class Recorder(Screen):
+        in_background = True
+
         def bundle(self, bundle):
             shown_last.append(bundle)
 

@@ -170,7 +170,7 @@ def test_the_notice_counts_what_is_unfinished_and_writes_nothing(journal, record
     journal.insert([record(5, task_status="uncertain"), record(6, task_status="sending")])
     before = journal.path.read_bytes()
     assert unfinished(journal.path.parent) == (
-        "3 tasks of an earlier session are not finished, 2 of them uncertain: `%kling resume`."
+        "3 tasks of an earlier session are not finished, 1 of them uncertain: `%kling resume`."
     )
     assert journal.path.read_bytes() == before
     with pytest.raises(WorkspaceError):
