@@ -15,6 +15,7 @@ from kling_nb.key import KeySource
 from kling_nb.records import SANDBOX_GATEWAY
 from kling_nb.remote.client import Client
 from kling_nb.remote.download import Downloader
+from kling_nb.session.outcome import in_words
 from kling_nb.settings import Settings
 from kling_nb.workspace.workspace import Workspace
 
@@ -87,15 +88,11 @@ class Gateway:
         self.downloader.close()
         said = []
         if left.under_way:
-            said.append(f"{_tasks(left.under_way)} under way, paid once: kling.resume() or `%kling resume` collects.")
+            said.append(f"{in_words(left.under_way)} under way, paid once: kling.resume() or `%kling resume` collects.")
         if left.cancelled:
-            said.append(f"{_tasks(left.cancelled)} not sent, for want of free slots: cancelled, nothing to pay.")
+            said.append(f"{in_words(left.cancelled)} not sent, for want of free slots: cancelled, nothing to pay.")
         if said and sys.stderr is not None:
             sys.stderr.write(f"kling_nb: {' '.join(said)}\n")
-
-
-def _tasks(count: int) -> str:
-    return "1 task" if count == 1 else f"{count} tasks"
 
 
 @functools.cache

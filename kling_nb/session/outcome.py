@@ -9,6 +9,11 @@ UNCERTAIN_MONEY = "The task may exist and may be billed; it was not sent again."
 UNCERTAIN_ADVICE = "Look for its external_task_id {} with the gateway before sending it again."
 
 
+def in_words(count: int) -> str:
+    """Return a number of tasks in words: ``1 task``, ``4 tasks``."""
+    return "1 task" if count == 1 else f"{count} tasks"
+
+
 def error_of(record: TaskRecord, task: Any = None) -> errors.KlingError | None:
     """Return the error that a settled task stands for.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from kling_nb.errors import WaitTimeout
 from kling_nb.records import Failure, TaskRecord
 from kling_nb.session.history import TaskList
+from kling_nb.session.outcome import in_words
 from kling_nb.session.screen import Screen
 from kling_nb.session.task import Task
 from kling_nb.session.watching import seconds_of, watch
@@ -41,7 +42,7 @@ class Resumed(TaskList):
     def message(self) -> str:
         """What was done and what remains, in words."""
         whole = sum(task.record.complete for task in self)
-        first = f"{_tasks(whole)} of {len(self)} collected." if self else "Nothing to collect."
+        first = f"{in_words(whole)} of {len(self)} collected." if self else "Nothing to collect."
         return " ".join([first, *self.remarks])
 
 
@@ -78,7 +79,7 @@ def resume(session: "Session", where: Screen, timeout: float | None = None) -> R
         else:
             remarks[remark] = remarks.get(remark, 0) + 1
     _watch_all(session, tasks, where, timeout)
-    return Resumed(tasks, session, [remark.replace("{}", _tasks(count), 1) for remark, count in remarks.items()])
+    return Resumed(tasks, session, [remark.replace("{}", in_words(count), 1) for remark, count in remarks.items()])
 
 
 def wait_for_all(session: "Session", where: Screen, timeout: float | None = None) -> TaskList:
@@ -117,6 +118,8 @@ def _take(session: "Session", task: Task, record: TaskRecord) -> str | None:
         return f"{{}} at {record.gateway}: use that gateway to collect."
     if task.live:
         return None
+    # It may have gone on since the list was read.
+    record = session.stored(record.id) or record
     # This very process has it in no session's hands: then it will not be sent any more.
     gone = is_gone(record.owner) or record.owner == this_process()
     if record.task_status == "planned":
@@ -141,8 +144,4 @@ def _watch_all(session: "Session", tasks: Sequence[Task], where: Screen, timeout
     seconds = seconds_of(timeout, session.settings.timeout)
     if jobs and not watch(session.gateway.runner, jobs, where, seconds):
         left = sum(not job.settled for job in jobs)
-        raise WaitTimeout(f"{_tasks(left)} still under way after {seconds:g} s of waiting.")
-
-
-def _tasks(count: int) -> str:
-    return "1 task" if count == 1 else f"{count} tasks"
+        raise WaitTimeout(f"{in_words(left)} still under way after {seconds:g} s of waiting.")

@@ -4,6 +4,7 @@ import secrets
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kling_nb import errors
@@ -154,7 +155,9 @@ class Session:
         gateway.runner.learn(record.model_name, self.workspace.journal.durations(record.gateway, record.model_name))
         job = Job(record, self.workspace, request.encode, self.settings.slots, self.settings.poll_interval)
         gateway.runner.submit(job)
-        return Task(self, record, job)
+        # The engine lets go of the pictures' bytes once they are sent; a task must not keep them either.
+        without_bytes = tuple(replace(reference, data=None) for reference in record.references)
+        return Task(self, replace(record, references=without_bytes), job)
 
     def same(self, request: "Request") -> Task | None:
         """Return the newest finished task of the same request at this gateway, if there is one."""

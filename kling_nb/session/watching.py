@@ -8,6 +8,7 @@ from kling_nb.engine.jobs import Job
 from kling_nb.engine.polling import typical
 from kling_nb.engine.runner import Runner
 from kling_nb.errors import InvalidRequest, WaitInterrupted
+from kling_nb.session.outcome import in_words
 from kling_nb.session.screen import Screen
 
 if TYPE_CHECKING:
@@ -110,19 +111,15 @@ def _interrupt(runner: Runner, jobs: Sequence[Job]) -> str:
     going_on = [job for job in jobs if not job.settled]
     said = []
     if cancelled:
-        said.append(f"{_tasks(len(cancelled))} not sent: cancelled, nothing to pay.")
+        said.append(f"{in_words(len(cancelled))} not sent: cancelled, nothing to pay.")
     if going_on:
         ids = ", ".join(job.record.id for job in going_on[:3]) + (", …" if len(going_on) > 3 else "")
         which = going_on[0].record.id if len(going_on) == 1 else ""
         said.append(
-            f"{_tasks(len(going_on))} under way ({ids}): paid once, and followed on in the background. "
+            f"{in_words(len(going_on))} under way ({ids}): paid once, and followed on in the background. "
             f"`%kling wait{' ' + which if which else ''}` collects; after a restart of the kernel, `%kling resume`."
         )
     return " ".join(["Interrupted.", *said])
-
-
-def _tasks(count: int) -> str:
-    return "1 task" if count == 1 else f"{count} tasks"
 
 
 def keep_current(task: "Task", job: Job, screen: Screen) -> None:
@@ -145,4 +142,6 @@ def keep_current(task: "Task", job: Job, screen: Screen) -> None:
             screen.progress([job.record], now=time.time(), expected=None, notes=[job.note] if job.note else [])
 
     job.listeners.append(changed)
-    changed(job)
+    # In turn with the engine's threads, or this first progress could come after the result.
+    with job.speaking:
+        changed(job)

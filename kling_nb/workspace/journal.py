@@ -156,11 +156,14 @@ class Journal:
         return found[0] if found else None
 
     def durations(self, gateway: str, model_name: str, limit: int = 50) -> list[float]:
-        """Return how long the newest tasks of a gateway and model took, in seconds."""
+        """Return how long the newest tasks of a gateway and model took, in seconds.
+
+        Longer than an hour took only those that a later kernel collected, and they say nothing.
+        """
         with self._explained(), self._lock:
             found = self._connection.execute(
                 "SELECT finished_at - submitted_at FROM tasks WHERE gateway = ? AND model_name = ? "
-                "AND task_status = 'succeeded' AND finished_at > submitted_at ORDER BY created_at DESC LIMIT ?",
+                "AND task_status = 'succeeded' AND finished_at > submitted_at AND finished_at < submitted_at + 3600 ORDER BY created_at DESC LIMIT ?",
                 [gateway, model_name, limit],
             ).fetchall()
         return [float(row[0]) for row in found]
