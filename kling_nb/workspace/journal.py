@@ -163,7 +163,8 @@ class Journal:
         with self._explained(), self._lock:
             found = self._connection.execute(
                 "SELECT finished_at - submitted_at FROM tasks WHERE gateway = ? AND model_name = ? "
-                "AND task_status = 'succeeded' AND finished_at > submitted_at AND finished_at < submitted_at + 3600 ORDER BY created_at DESC LIMIT ?",
+                "AND task_status = 'succeeded' AND finished_at > submitted_at AND finished_at < submitted_at + 3600 "
+                "ORDER BY created_at DESC LIMIT ?",
                 [gateway, model_name, limit],
             ).fetchall()
         return [float(row[0]) for row in found]
