@@ -44,7 +44,9 @@ def _imports(path):
 
 
 def _in_new_python(code):
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent)
+    done = subprocess.run(
+        [sys.executable, "-B", "-c", code], capture_output=True, text=True, check=True, cwd=PACKAGE.parent
+    )
     return json.loads(done.stdout.splitlines()[-1])
 
 
