@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from kling_nb.session.dryrun import DryRun
     from kling_nb.session.history import TaskList
+    from kling_nb.session.spending import Spending
     from kling_nb.session.task import Task
 
 
@@ -234,6 +235,19 @@ class Kling:
             There is no such task.
         """
         return self.session.task(some_id)
+
+    def spent(self) -> "Spending":
+        """Return how many images were asked for, and what they cost, by day, model and gateway.
+
+        Returns
+        -------
+        Spending
+            A table in a notebook; ``.images`` and ``.price`` in all, ``.to_dataframe()``. Failed and cancelled
+            tasks cost nothing and are left out; those whose answer was lost are counted apart.
+        """
+        from kling_nb.session.spending import spending
+
+        return spending(self.session)
 
     def resume(self, *, timeout: float | None = None) -> Resumed:
         """Collect what an earlier kernel left: follow, download; sends nothing.

@@ -256,3 +256,32 @@ class TaskRecord:
         if self.task_status == "succeeded":
             return self.saved_at is not None
         return self.task_status in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What one day, model and gateway came to.
+
+    Parameters
+    ----------
+    day : str
+        For example ``2026-11-22``, in local time.
+    model_name : str
+        The model that was asked.
+    gateway : str
+        The base URL, or ``sandbox``.
+    tasks, images : int
+        Tasks that the gateway took and did not report as failed, and the images asked for with them.
+    uncertain : int
+        Images of tasks whose answer was lost: they may be billed, and are not among ``images``.
+    price : float, optional
+        Of ``images``, in the currency of the settings; None where it is not known, 0 in the sandbox.
+    """
+
+    day: str
+    model_name: str
+    gateway: str
+    tasks: int
+    images: int
+    uncertain: int = 0
+    price: float | None = None

@@ -10,6 +10,7 @@ from kling_nb.display.historytable import history_bundle
 from kling_nb.display.notes import note_html, note_text
 from kling_nb.display.progress import progress_html, progress_line
 from kling_nb.display.sheet import contact_sheet
+from kling_nb.display.spendingtable import spending_bundle
 from kling_nb.display.text import task_text
 from kling_nb.display.thumbnails import preview, shrink, thumbnail
 from kling_nb.display.view import TaskView
@@ -28,6 +29,7 @@ __all__ = [
     "progress_html",
     "progress_line",
     "shrink",
+    "spending_bundle",
     "task_bundle",
     "task_text",
     "thumbnail",

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from kling_nb.errors import InvalidRequest, WorkspaceError
-from kling_nb.records import TaskRecord
+from kling_nb.records import Spent, TaskRecord
 from kling_nb.workspace import rows, schema
 
 _INSERT = f"INSERT INTO tasks ({', '.join(rows.COLUMNS)}) VALUES ({', '.join(':' + c for c in rows.COLUMNS)})"  # noqa: S608
@@ -168,6 +168,18 @@ class Journal:
                 [gateway, model_name, limit],
             ).fetchall()
         return [float(row[0]) for row in found]
+
+    def spent(self) -> list[Spent]:
+        """Return what was asked for by day (local time), model and gateway, newest first, without prices."""
+        with self._explained(), self._lock:
+            found = self._connection.execute(
+                "SELECT date(created_at, 'unixepoch', 'localtime') AS day, model_name, gateway, "
+                "sum(task_status NOT IN ('uncertain', 'sending')) AS tasks, "
+                "sum(n * (task_status NOT IN ('uncertain', 'sending'))) AS images, "
+                "sum(n * (task_status IN ('uncertain', 'sending'))) AS uncertain FROM tasks "
+                "WHERE task_status NOT IN ('planned', 'failed', 'cancelled') GROUP BY 1, 2, 3 ORDER BY 1 DESC, 2, 3"
+            ).fetchall()
+        return [Spent(**dict(row)) for row in found]
 
     def _used_twice(self, records: Sequence[TaskRecord]) -> str | None:
         seen: set[tuple[str, str]] = set()
