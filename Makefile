@@ -3,8 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Whatever is set outside, everything made from here goes to the local sandbox.
-FREE := env -u KLING_API_KEY -u KLING_BASE_URL -u KLING_WORKSPACE KLING_SANDBOX=1
+# Whatever is set outside, everything made from here goes to the local sandbox, in its own environment.
+FREE := env -u VIRTUAL_ENV -u KLING_API_KEY -u KLING_BASE_URL -u KLING_WORKSPACE KLING_SANDBOX=1
 
 .PHONY: help demo lab test test-all test-kernels check format notebooks clean
 
