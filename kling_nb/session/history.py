@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kling_nb.display import Bundle, history_bundle
-from kling_nb.errors import ConfigurationError
 from kling_nb.records import TaskRecord
 from kling_nb.session.echo import ShownOnce
+from kling_nb.session.frames import pandas
 from kling_nb.session.places import shown
 from kling_nb.session.task import Task
 from kling_nb.session.views import view_of
@@ -51,12 +51,7 @@ class TaskList(list[Task], ShownOnce):
         ConfigurationError
             pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError:
-            raise ConfigurationError(
-                "to_dataframe() needs pandas, which is not installed.", advice="Run `%pip install pandas`."
-            ) from None
+        pd = pandas()
         rows = [row for task in self for row in _rows(task.record, self._session.workspace.folder)]
         frame = pd.DataFrame(rows, columns=list(_COLUMNS))
         for name in ("created_at", "finished_at"):

@@ -5,8 +5,8 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from kling_nb.display import Bundle, spending_bundle
-from kling_nb.errors import ConfigurationError
 from kling_nb.records import SANDBOX_GATEWAY, Spent
+from kling_nb.session.frames import pandas
 
 if TYPE_CHECKING:
     from kling_nb.session.session import Session
@@ -46,13 +46,7 @@ class Spending(list[Spent]):
         ConfigurationError
             pandas is not installed.
         """
-        try:
-            import pandas as pd
-        except ImportError:
-            raise ConfigurationError(
-                "to_dataframe() needs pandas, which is not installed.", advice="Run `%pip install pandas`."
-            ) from None
-        return pd.DataFrame([asdict(row) for row in self], columns=list(Spent.__dataclass_fields__))
+        return pandas().DataFrame([asdict(row) for row in self], columns=list(Spent.__dataclass_fields__))
 
     def __repr__(self) -> str:
         return str(spending_bundle(self, self.currency)[0]["text/plain"])
