@@ -14,9 +14,9 @@ def pandas() -> Any:
         It is not installed.
     """
     try:
-        import pandas as module
+        import pandas as pd
     except ImportError:
         raise ConfigurationError(
             "to_dataframe() needs pandas, which is not installed.", advice="Run `%pip install pandas`."
         ) from None
-    return module
+    return pd
