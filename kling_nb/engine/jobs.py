@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from kling_nb import errors
-from kling_nb.records import ENDED, Failure, ImageRecord, Reference, TaskRecord, TaskState
+from kling_nb.records import ENDED, Failure, ImageRecord, TaskRecord, TaskState
 
 
 class Store(Protocol):
@@ -15,7 +15,6 @@ class Store(Protocol):
 
     @property
     def journal(self) -> "JournalLike": ...  # noqa: D102 - the protocol's docstring says it
-    def read_reference(self, reference: Reference) -> bytes: ...  # noqa: D102
     def save_image(self, record: TaskRecord, image: ImageRecord, data: bytes) -> ImageRecord: ...  # noqa: D102
     def saved_before(self, record: TaskRecord, image: ImageRecord) -> ImageRecord | None: ...  # noqa: D102
     def thumbnail(self, name: str) -> bytes | None: ...  # noqa: D102
@@ -76,7 +75,6 @@ class Job:
     unknown_since: float = 0.0
     collecting: int = 0
     collected: bool = False
-    refreshed: bool = False
     telling: int = 0
     speaking: threading.RLock = field(default_factory=threading.RLock, repr=False)
     note: str = ""

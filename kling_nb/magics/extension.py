@@ -5,6 +5,7 @@ Everything that `%load_ext` imports is in here and in `questionmark`; the rest c
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,10 @@ def unload(ip: Any) -> None:
         The shell.
     """
     _remove(ip)
-    from kling_nb.session.gateway import under_way
-
-    count = under_way()
+    ip.config.pop("KlingMagics", None)
+    # Where it was never loaded nothing is under way, and leaving should cost no more than coming.
+    gateway = sys.modules.get("kling_nb.session.gateway")
+    count = gateway.under_way() if gateway is not None else 0
     if count:
         from kling_nb.session.screen import screen
 
@@ -113,7 +115,6 @@ def _remove(ip: Any) -> None:
         manager.magics[kind].pop(NAME, None)
     manager.registry.pop("KlingMagics", None)
     ip.configurables[:] = [c for c in ip.configurables if type(c).__name__ != "KlingMagics"]
-    ip.config.pop("KlingMagics", None)
     _drop(ip.input_transformers_cleanup, "keep_questions")
     if getattr(ip, "Completer", None) is not None:
         _drop(ip.Completer.custom_matchers, "kling_matcher")

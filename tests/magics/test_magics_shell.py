@@ -335,6 +335,18 @@ class TestExtension:
         assert self.traces(ip) == before
         InteractiveShell.clear_instance()
 
+    def test_what_the_profile_configures_counts_when_it_is_loaded(self, new_kernel_state):
+        InteractiveShell.clear_instance()
+        config = Config()
+        config.HistoryManager.enabled = False
+        config.KlingMagics.model_name = "kling-v2"
+        ip = InteractiveShell.instance(config=config)
+        ip.run_line_magic("load_ext", "kling_nb")
+        (magics,) = [c for c in ip.configurables if type(c).__name__ == "KlingMagics"]
+        assert magics.chosen() == {"model_name": "kling-v2"}
+        ip.run_line_magic("unload_ext", "kling_nb")
+        InteractiveShell.clear_instance()
+
     def test_config_sets_the_defaults_and_never_the_key(self, shell):
         shell.run("%config KlingMagics.model_name = 'kling-v2'")
         assert shell.run("%kling -s cat.png a").value.model_name == "kling-v2"
