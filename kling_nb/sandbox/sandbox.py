@@ -203,14 +203,12 @@ class Sandbox:
         """
         if status not in UNFINISHED:
             raise ValueError(f"a task can be held in {' or '.join(UNFINISHED)}, not {status!r}")
-        self._service.held = status
-        self.ledger.hold(status)
+        self._service.hold(status)
         self._callbacks.look()
 
     def release(self) -> None:
         """Let time decide about all tasks again: those whose time is over end at once."""
-        self._service.held = ""
-        self.ledger.release()
+        self._service.release()
         self._callbacks.look()
 
     def finish(self, task_id: str | None = None) -> int:

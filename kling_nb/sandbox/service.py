@@ -80,7 +80,8 @@ class Service:
         image_origin: Callable[[], str],
     ) -> None:
         self.ledger = ledger
-        self.held = ""  # the status that new tasks are held in
+        self._held = ""  # the status that new tasks are held in
+        self._holding = threading.Lock()
         self._store = store
         self._terms = terms
         self._clock = clock
@@ -115,11 +116,12 @@ class Service:
             if not self._is_decodable(digest, data):
                 failure = failure or BAD_PIXELS
         try:
-            task = self.ledger.add(
-                self._draft(wish, failure),
-                slots=self._terms.slots,
-                unique=self._terms.unique_external_ids,
-            )
+            with self._holding:
+                task = self.ledger.add(
+                    self._draft(wish, failure),
+                    slots=self._terms.slots,
+                    unique=self._terms.unique_external_ids,
+                )
         except DuplicateIdError:
             raise protocol.invalid("external_task_id: this account has used it before") from None
         except NoSlotsError:
@@ -145,8 +147,20 @@ class Service:
             seconds=seconds,
             ends_at=now + seconds,
             failure=failure,
-            held=self.held,
+            held=self._held,
         )
+
+    def hold(self, status: str) -> None:
+        """Keep unfinished tasks, and new ones, in a status until `release`."""
+        with self._holding:
+            self._held = status
+            self.ledger.hold(status)
+
+    def release(self) -> None:
+        """Let time decide again; no task that is just being made stays held."""
+        with self._holding:
+            self._held = ""
+            self.ledger.release()
 
     def _is_decodable(self, digest: str, data: bytes) -> bool:
         with self._decodable_lock:
