@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 MAX_PIXELS = 100_000_000
 """An image of more pixels than this is taken for a decompression bomb."""
 
+MAX_SCANS = 1_000
+"""A JPEG may be drawn over and over, in a hundred bytes a time; honest ones have a dozen scans."""
+
 EXTENSIONS = {
     "image/jpeg": ".jpg",
     "image/png": ".png",
@@ -129,7 +132,8 @@ def check_decodes(data: bytes) -> Facts:
     """Decode the whole image once, to find files that are cut off or damaged.
 
     ``Image.verify`` misses JPEGs that end early; decoding finds them, and draft mode lets libjpeg do
-    so at an eighth of the size.
+    so at an eighth of the size. Only the formats of `EXTENSIONS` are decoded: others Pillow hands to another
+    program, as PostScript to Ghostscript, and what is checked may come from anywhere.
 
     Parameters
     ----------
@@ -144,11 +148,17 @@ def check_decodes(data: bytes) -> Facts:
     Raises
     ------
     NotAnImage
-        As `open_image`, and when the pixels cannot be decoded.
+        As `open_image`, and when it is of another format or its pixels cannot be decoded.
     """
     found = facts(data)
     image = open_image(data)
+    if found.media_type not in EXTENSIONS:
+        message = f"is {image.format}, which is not opened here"
+        raise NotAnImage(message)
     if image.format in ("JPEG", "MPO"):
+        if data.count(b"\xff\xda") > MAX_SCANS:
+            message = f"is a JPEG of more than {MAX_SCANS:,} scans, which would take hours to decode"
+            raise NotAnImage(message)
         image.draft(image.mode, (max(1, image.width // 8), max(1, image.height // 8)))
     decode(image)
     return found

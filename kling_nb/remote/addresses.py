@@ -5,7 +5,9 @@ machine ask its neighbours. Public addresses are fine. A private or loopback one
 API itself is there.
 """
 
+import contextlib
 import ipaddress
+import re
 import socket
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -15,6 +17,11 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 # Proxies with "fake IP" name resolution hand out addresses of this benchmark range for public hosts.
 _FAKE_IP = ipaddress.ip_network("198.18.0.0/15")
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+# The only part of IPv6 that is given out; the rest is reserved, or has meant something local in its time.
+_UNICAST = ipaddress.ip_network("2000::/3")
+
+# What is in no name can only be there to be read differently by who asks next: %, a backslash, letters that fold.
+_HOST = re.compile(r"[A-Za-z0-9._:-]+")
 
 
 class NotAllowed(Exception):
@@ -75,27 +82,31 @@ def check(
     Raises
     ------
     NotAllowed
-        Not https (or http on loopback), no longer the scheme it began with, or a private address that is
-        not the API's own.
+        Not https (or http on loopback), no longer the scheme it began with, a private address that is not
+        the API's own, or a host that can be none.
     """
+    if not _HOST.fullmatch(target.host):
+        raise NotAllowed("is on a host whose name cannot be one")
     if target.scheme == "http" and not (addresses and all(a.is_loopback for a in addresses)):
         raise NotAllowed("is not https")
     if came_from is not None and came_from.scheme != target.scheme:
         raise NotAllowed(f"redirects from {came_from.scheme} to {target.scheme}")
-    if all(_is_public(address) for address in addresses):
+    if all(is_public(address) for address in addresses):
         return
     if came_from is not None and target not in (came_from, api):
         raise NotAllowed("redirects to a private address")
-    if not all(_is_public(a) or a in api_addresses for a in addresses):
+    if not all(is_public(a) or a in api_addresses for a in addresses):
         raise NotAllowed("is at a private address")
 
 
-def _is_public(address: Address) -> bool:
+def is_public(address: Address) -> bool:
+    """Tell whether an address is one of the public internet, or stands for one that is."""
     if isinstance(address, ipaddress.IPv6Address):
-        address = _carried(address) or address
-    if isinstance(address, ipaddress.IPv4Address) and address in _FAKE_IP:
-        return True
-    return address.is_global and not address.is_multicast
+        carried = _carried(address)
+        if carried is None:
+            return address in _UNICAST and address.is_global
+        address = carried
+    return address in _FAKE_IP or (address.is_global and not address.is_multicast)
 
 
 def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
@@ -106,11 +117,16 @@ def _carried(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 def literal(host: str) -> list[Address]:
-    """Return the address that a host is written as, if it is one."""
-    try:
+    """Return the address that a host is written as, if it is one, also in the ways that only systems know."""
+    host = host.lower().rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        return [ipaddress.ip_address("127.0.0.1")]
+    with contextlib.suppress(ValueError):
         return [ipaddress.ip_address(host)]
-    except ValueError:
-        return [ipaddress.ip_address("127.0.0.1")] if host.lower().rstrip(".") == "localhost" else []
+    # 127.1, 0x7f000001 and 2130706433: a proxy would take them for what they are.
+    with contextlib.suppress(ValueError, OSError):
+        return [ipaddress.ip_address(socket.inet_aton(host))]
+    return []
 
 
 def look_up(host: str, port: int) -> list[Address]:

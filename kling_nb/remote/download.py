@@ -7,7 +7,9 @@ import hashlib
 import threading
 import time
 import urllib.request
-from typing import NamedTuple
+import zlib
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpx
@@ -86,6 +88,7 @@ class Downloader:
         self._clients: dict[str, httpx.Client] = {}
         self._lock = threading.Lock()
         self._closed = False
+        self._here = threading.local()
 
     def close(self) -> None:
         """Close the connections."""
@@ -113,22 +116,22 @@ class Downloader:
         DownloadFailed
             It did not come, is not an image, or may not be fetched.
         """
-        deadline = time.monotonic() + self._timeout
+        deadline = self._here.deadline = time.monotonic() + self._timeout
         try:
             data = self._follow(url, deadline)
         except NotAllowed as error:
-            raise DownloadFailed(f"{error}: {one_line(_no_query(url), 120)}", again=False) from None
+            raise DownloadFailed(f"{error}: {one_line(_without_secrets(url), 120)}", again=False) from None
         except httpx.TimeoutException:
             raise DownloadFailed("did not come in time", again=True) from None
         except (httpx.InvalidURL, ValueError, ImportError) as error:
             raise DownloadFailed(f"has an address that cannot be used ({one_line(error, 160)})", again=False) from None
-        except (httpx.HTTPError, OSError, RuntimeError) as error:
+        except (httpx.HTTPError, OSError, RuntimeError, zlib.error) as error:
             raise DownloadFailed(f"did not come ({one_line(error, 160)})", again=True) from None
         try:
             found = imagedata.check_decodes(data)
         except imagedata.NotAnImage as error:
             # A cut file or a proxy's page may be whole the next time.
-            raise DownloadFailed(str(error), again=True) from None
+            raise DownloadFailed(one_line(error, 200), again=True) from None
         return Picture(data, hashlib.sha256(data).hexdigest(), *found)
 
     def _follow(self, url: str, deadline: float) -> bytes:
@@ -141,7 +144,7 @@ class Downloader:
                     came_from, url = target, urljoin(url, answer.headers["location"])
                     continue
                 _check_status(answer.status_code)
-                return self._read(answer, deadline)
+                return self._read(answer)
             finally:
                 answer.close()
         raise DownloadFailed("is redirected too often", again=False)
@@ -154,9 +157,11 @@ class Downloader:
             found, own = addresses.literal(target.host), addresses.literal(self._api.host)
             addresses.check(target, found, self._api, own, came_from=came_from)
             client = self._client(proxy, proxy)
-            return client.send(client.build_request("GET", url, timeout=_timeout(deadline)), stream=True)
+            watched = {"trace": self._watch}
+            request = client.build_request("GET", url, timeout=_timeout(deadline), extensions=watched)
+            return client.send(request, stream=True)
         found = _addresses_of(target)
-        own = [] if all(address.is_global for address in found) else _addresses_of(self._api)
+        own = [] if all(map(addresses.is_public, found)) else _addresses_of(self._api)
         addresses.check(target, found, self._api, own, came_from=came_from)
         client = self._client(target.host)
         parts = urlsplit(url)
@@ -167,7 +172,7 @@ class Downloader:
                 urlunsplit(parts._replace(netloc=f"{literal}:{target.port}")),
                 headers={"Host": parts.netloc},
                 timeout=_timeout(deadline),
-                extensions={"sni_hostname": target.host},
+                extensions={"sni_hostname": target.host, "trace": self._watch},
             )
             try:
                 return client.send(request, stream=True)
@@ -176,18 +181,41 @@ class Downloader:
                     raise
         raise DownloadFailed("is on a host without an address", again=True)
 
-    def _read(self, answer: httpx.Response, deadline: float) -> bytes:
-        promised = int(answer.headers.get("content-length") or 0)
-        if promised > self._max_bytes:
-            raise DownloadFailed(f"is larger than {self._max_bytes:,} bytes", again=False)
-        pieces, size = [], 0
-        for piece in answer.iter_bytes():
+    def _watch(self, event: str, facts: Mapping[str, Any]) -> None:
+        """Have every wait on a new connection end with the time for the whole.
+
+        A server that drips its headers, or hints without end, keeps every single wait short, and until the
+        headers are there nobody but the connection itself gets to look at the clock.
+        """
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            stream = facts["return_value"]
+            read = stream.read
+
+            def read_in_time(size: int, timeout: float | None = None) -> bytes:
+                left = _left(self._here.deadline)
+                data: bytes = read(size, timeout=left if timeout is None else min(timeout, left))
+                return data
+
+            stream.read = read_in_time
+
+    def _read(self, answer: httpx.Response) -> bytes:
+        too_large = DownloadFailed(f"is larger than {self._max_bytes:,} bytes", again=False)
+        if int(answer.headers.get("content-length") or 0) > self._max_bytes:
+            raise too_large
+        packed = _is_packed(answer.headers.get("content-encoding", ""))
+        # Not by httpx, which unpacks whatever has come to whatever size, as often as the header says.
+        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
+        pieces, came, size = [], 0, 0
+        for piece in answer.iter_raw():
+            came += len(piece)
+            if packed:
+                piece = b"" if unpacker.eof else unpacker.decompress(piece, self._max_bytes + 1 - size)  # noqa: PLW2901
             pieces.append(piece)
             size += len(piece)
-            if size > self._max_bytes:
-                raise DownloadFailed(f"is larger than {self._max_bytes:,} bytes", again=False)
-            if time.monotonic() > deadline:
-                raise DownloadFailed(f"did not come within {self._timeout:g} s", again=True)
+            if max(came, size) > self._max_bytes:
+                raise too_large
+        if packed and not unpacker.eof:
+            raise DownloadFailed("ended before it was whole", again=True)
         return b"".join(pieces)
 
     def _client(self, name: str, proxy: str | None = None) -> httpx.Client:
@@ -221,19 +249,36 @@ def _proxy_for(target: Origin) -> str | None:
     return proxy if "://" in proxy else f"http://{proxy}"
 
 
-def _timeout(deadline: float) -> httpx.Timeout:
+def _left(deadline: float) -> float:
     left = deadline - time.monotonic()
     if left <= 0:
         raise httpx.ReadTimeout("the time for the whole is over")
+    return left
+
+
+def _timeout(deadline: float) -> httpx.Timeout:
+    left = _left(deadline)
     return httpx.Timeout(min(_READ, left), connect=min(_CONNECT, left), pool=None)
 
 
 def _check_status(status: int) -> None:
     if status in (401, 403, 404, 410):
-        raise DownloadFailed(f"is no longer served there (HTTP {status})", again=False, stale=True)
+        # What has just been made may not be everywhere yet.
+        raise DownloadFailed(f"is not served there (HTTP {status})", again=status in (403, 404), stale=True)
     if status != 200:
         raise DownloadFailed(f"was answered with HTTP {status}", again=status >= 500 or status in (408, 429))
 
 
-def _no_query(url: str) -> str:
-    return url.partition("?")[0]
+def _is_packed(encoding: str) -> bool:
+    """Tell whether a body is packed, and in the one way that needs no trust: once, and at 1 to 1,000 at most."""
+    named = [name for name in encoding.lower().replace(" ", "").split(",") if name not in ("", "identity")]
+    if named and named not in (["gzip"], ["x-gzip"], ["deflate"]):
+        raise DownloadFailed(f"came packed as {one_line(encoding, 40)}, which was not asked for", again=True)
+    return bool(named)
+
+
+def _without_secrets(url: str) -> str:
+    """Return an address without its query, where signatures are, and without a user's name and password."""
+    head, slashes, rest = url.partition("?")[0].partition("//")
+    host, slash, path = rest.partition("/")
+    return f"{head}{slashes}{host.rpartition('@')[2]}{slash}{path}"

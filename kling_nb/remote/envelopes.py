@@ -10,11 +10,13 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from kling_nb.records import ImageRecord, TaskState, TaskStatus
+from kling_nb.records import MAX_N, ImageRecord, TaskState, TaskStatus
 
 MESSAGE_LENGTH = 500
 EXACT_LENGTH = 8000
 """Characters of an id or a URL; signed URLs have hundreds, and more than this no server takes."""
+MOST_IMAGES = 2 * MAX_N
+"""Of one task; a gateway that names a million must not have them all fetched."""
 _SUCCESS = frozenset({"0", "200", "success", "succeed", "succeeded", "ok"})
 _STATUSES: Mapping[str, TaskStatus] = {
     **dict.fromkeys(("submitted", "queued", "pending", "not_start", "created", "waiting"), "submitted"),
@@ -193,10 +195,10 @@ def _images(inner: Mapping[str, Any]) -> tuple[ImageRecord, ...]:
     if not isinstance(listed, list):
         return ()
     images: dict[int, ImageRecord] = {}
-    for position, item in enumerate(listed):
+    for position, item in enumerate(listed[:MOST_IMAGES]):
         fields = item if isinstance(item, dict) else {"url": item}
         index = fields.get("index")
-        if not isinstance(index, int) or isinstance(index, bool) or index < 0 or index in images:
+        if not isinstance(index, int) or isinstance(index, bool) or index in images or not 0 <= index < MOST_IMAGES:
             index = position
         while index in images:
             index += 1
@@ -244,7 +246,8 @@ def _exact(value: Any) -> str | None:
     if value is None or isinstance(value, (bool, dict, list)):
         return None
     text = str(value).strip()
-    return text if text and text.isprintable() and len(text) <= EXACT_LENGTH else None
+    # Nothing but dots would lead out of the path that an id is put into.
+    return text if text.strip(".") and text.isprintable() and len(text) <= EXACT_LENGTH else None
 
 
 def _describe(content: bytes) -> str:

@@ -9,7 +9,11 @@ import sys
 from typing import Any, Literal
 
 from kling_nb.display import Bundle, note_html, note_text, progress_html, progress_line
+from kling_nb.display.words import one_line
 from kling_nb.records import TaskRecord
+
+_LONGEST = 400
+"""Characters of a terminal's line with all its notes."""
 
 
 class Screen:
@@ -87,7 +91,7 @@ class TerminalScreen(Screen):
 
     def progress(self, records: list[TaskRecord], *, now: float, expected: float | None, notes: list[str]) -> None:
         """Overwrite the line."""
-        line = " ".join([progress_line(records, now=now, expected=expected), *notes])
+        line = one_line(" ".join([progress_line(records, now=now, expected=expected), *notes]), _LONGEST)
         self._write(f"\r\x1b[K{line}")
         self._open = True
 

@@ -3,8 +3,11 @@
 import contextlib
 import io
 import json
+import shutil
 import socket
+import ssl
 import struct
+import subprocess
 import threading
 from dataclasses import dataclass, field
 
@@ -130,6 +133,21 @@ def gateway():
     yield start
     for one in started:
         one.stop()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """A certificate for images.test alone, and a context that trusts it."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("certificate")
+    name = ["-subj", "/CN=images.test", "-addext", "subjectAltName=DNS:images.test"]
+    kind = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
+    subprocess.run(["openssl", *kind, *name, *files], check=True, capture_output=True)
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return server, ssl.create_default_context(cafile=folder / "cert.pem")
 
 
 @pytest.fixture
