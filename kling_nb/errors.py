@@ -30,6 +30,7 @@ import sys
 import traceback
 from typing import Any
 
+_TYPED_KEY = r"""((?i:api_key)["'\])]*\s*[=:,]\s*|\b(?:Kling|Secret)\(\s*)[bBfFrRuU]*(["']).*?(?<!\\)(?:\2|$)"""
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep  # noqa: PTH100, PTH120 - pathlib costs load time
 
 
@@ -101,6 +102,8 @@ class APIError(KlingError):
         The API's error code, as text.
     request_id : str, optional
         The gateway's id of this answer, for its support.
+    retry_after : float, optional
+        Seconds that the gateway asks to wait.
     money, advice, task
         As for `KlingError`.
     """
@@ -114,6 +117,7 @@ class APIError(KlingError):
         http_status: int | None = None,
         code: str | None = None,
         request_id: str | None = None,
+        retry_after: float | None = None,
         money: str | None = None,
         advice: str | None = None,
         task: Any = None,
@@ -122,6 +126,7 @@ class APIError(KlingError):
         self.http_status = http_status
         self.code = code
         self.request_id = request_id
+        self.retry_after = retry_after
 
     def details(self) -> list[str]:
         """Return the HTTP status, the code and the request id as one line."""
@@ -240,10 +245,29 @@ def render(error: BaseException) -> list[str]:
         place = _place(frame.filename)
         if place:
             source = _as_typed(place, frame.lineno) or frame.line or ""
+            # A key in the user's own file is to go into no output, which is saved with the notebook.
+            source = re.sub(_TYPED_KEY, r"\1…", source)
             lines.append(f"{place}, line {frame.lineno}:  {source}".rstrip())
     name = "KeyboardInterrupt" if isinstance(error, KeyboardInterrupt) else type(error).__name__
     first, *rest = str(error).splitlines() or [""]
     return [*lines, f"{name}: {first}", *rest]
+
+
+def place_of(error: BaseException) -> str:
+    """Return the innermost of the user's own places that an error came through.
+
+    Parameters
+    ----------
+    error : BaseException
+        The error, with the traceback it was caught with.
+
+    Returns
+    -------
+    str
+        A file or cell and the line; empty when it came through none.
+    """
+    frames = [(_place(frame.filename), frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    return next((f"{place}, line {line}" for place, line in reversed(frames) if place), "")
 
 
 def _as_typed(place: str, number: int | None) -> str:

@@ -1,16 +1,22 @@
 """The API key: a secret from where the user keeps it to the one header that carries it."""
 
+import base64
+import hashlib
+import json
 import os
+import re
 import sys
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from kling_nb.errors import ConfigurationError
+from kling_nb.errors import ConfigurationError, place_of
 
 KEY_VARIABLE = "KLING_API_KEY"
 KEYRING_SERVICE = "kling_nb"
+SHORTEST = 8
+"""Characters from which on a key is taken out of what others say; a shorter one is a word, no secret."""
 
 HOW_TO_GIVE_A_KEY = (
     "Give a key with `%kling login`, the environment variable KLING_API_KEY, a .env file or "
@@ -36,6 +42,30 @@ class Secret:
         """Return the key itself, for the one place that puts it into a header."""
         return self._value
 
+    def mark(self) -> str:
+        """Return eight hexadecimal digits that tell this key from others, and from which nobody finds it.
+
+        Keys that are made anew every half hour, of the vendor's older kind, are alike when their issuer is.
+        """
+        whose = _issuer(self) or self._value
+        return hashlib.sha256(b"kling_nb account\0" + whose.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+    def taken_out_of(self, text: str) -> str:
+        """Return a text with ``…`` in place of the key, however its letters are written there.
+
+        Parameters
+        ----------
+        text : str
+            From outside: plain, JSON, HTML, a URL, also escaped more than once.
+        """
+        if len(self._value) < SHORTEST:
+            return text
+        text = re.sub("".join(map(_spellings, self._value)), "…", text)
+        # What is cut off may be so within the key.
+        ends = (self._value[:length] for length in range(len(self._value) - 1, SHORTEST - 1, -1))
+        end = next((end for end in ends if text.endswith(end)), None)
+        return text if end is None else text.removesuffix(end) + "…"
+
     def __repr__(self) -> str:
         return "Secret(…)"
 
@@ -53,6 +83,25 @@ class Secret:
     def __reduce__(self) -> NoReturn:
         message = "a key is never pickled"
         raise TypeError(message)
+
+
+def _issuer(key: Secret) -> str:
+    """Return the ``iss`` of a key that is a JSON Web Token (RFC 7519), else nothing."""
+    claims = key.reveal().split(".")[1:2] if key.reveal().count(".") == 2 else []
+    try:
+        issuer = [json.loads(base64.urlsafe_b64decode(each + "==")).get("iss") for each in claims]
+    except (ValueError, AttributeError, RecursionError):
+        return ""
+    return issuer[0] if issuer and isinstance(issuer[0], str) else ""
+
+
+def _spellings(letter: str) -> str:
+    """Return a pattern for a letter as it is, and as JSON, Python, URLs and HTML may escape it."""
+    code = ord(letter)
+    digits = f"(?i:{code:02x})"
+    # A bounded number of backslashes, or a long run of them would take for ever.
+    plain, escaped = rf"\\{{0,8}}{re.escape(letter)}", rf"\\{{1,8}}(?:u00|x){digits}"
+    return rf"(?:{plain}|{escaped}|%(?:25)*{digits}|&\#(?:0*{code}|[xX]0*{digits});?)"
 
 
 @dataclass(slots=True)
@@ -73,20 +122,20 @@ class KeySource:
     Parameters
     ----------
     given : str or callable, optional
-        The ``api_key`` argument: the key, or a function that returns it (for keys that expire).
-
-    Raises
-    ------
-    ConfigurationError
-        It is neither.
+        The ``api_key`` argument: the key, or a function that returns it (for keys that expire). What is
+        neither is refused by `check`, when whoever gave it has it in no variable any more.
     """
 
     def __init__(self, given: Any = None) -> None:
-        self._given: Secret | Callable[[], Any] | None = Secret(given) if isinstance(given, str) else given
         self._slow: Secret | None = None
-        if not (given is None or isinstance(given, (str, Secret)) or callable(given)):
-            message = f"api_key must be text or a function that returns it, not {type(given).__name__}."
-            raise ConfigurationError(message, advice=HOW_TO_GIVE_A_KEY)
+        self._wrong = ""
+        self._given: Secret | Callable[[], Any] | None = None
+        if isinstance(given, str):
+            self._given = Secret(given)
+        elif given is None or isinstance(given, Secret) or callable(given):
+            self._given = given
+        else:
+            self._wrong = type(given).__name__
 
     def __repr__(self) -> str:
         return "KeySource(…)"
@@ -96,13 +145,25 @@ class KeySource:
         """What tells two sources apart, so that those who share a key share its threads."""
         return self._given if self._given is not None else "wherever the user keeps it"
 
+    def check(self) -> None:
+        """Make sure that it was given text, a function or nothing.
+
+        Raises
+        ------
+        ConfigurationError
+            It was something else.
+        """
+        if self._wrong:
+            message = f"api_key must be text or a function that returns it, not {self._wrong}."
+            raise ConfigurationError(message, advice=HOW_TO_GIVE_A_KEY)
+
     def current(self) -> Secret:
         """Return the key that counts now.
 
         Raises
         ------
         ConfigurationError
-            There is none, or it cannot be a Bearer key.
+            There is none, it cannot be a Bearer key, or the function for it failed.
         """
         found = self.find()
         if found is None:
@@ -113,6 +174,7 @@ class KeySource:
     def find(self) -> Secret | None:
         """Return the key that counts now, or None."""
         # No function that raises has the key in a variable: some tracebacks show those.
+        self.check()
         found = self._search()
         return None if found is None else _checked(Secret(_bare(found.reveal())))
 
@@ -134,14 +196,20 @@ def _secret(value: Any) -> Secret | None:
 
 
 def _asked(function: Callable[[], Any]) -> Secret | None:
-    answer = function()
-    if answer is None or isinstance(answer, Secret):
-        return answer
-    if isinstance(answer, str):
-        return Secret(answer)
-    message = f"The API key must be text, not {type(answer).__name__}."
-    del answer
-    raise ConfigurationError(message, advice=HOW_TO_GIVE_A_KEY)
+    try:
+        answer = function()
+    except Exception as error:  # noqa: BLE001 - a user's own function
+        where = place_of(error)
+        failed = f"The function that gives the API key failed: {type(error).__name__}{f' in {where}' if where else ''}."
+    else:
+        if answer is None or isinstance(answer, Secret):
+            return answer
+        if isinstance(answer, str):
+            return Secret(answer)
+        failed = f"The API key must be text, not {type(answer).__name__}."
+        del answer
+    # Out here, so that it leads to no error of that function's, whose words or variables may hold the key.
+    raise ConfigurationError(failed, advice=f"Call the function by itself to see why. {HOW_TO_GIVE_A_KEY}")
 
 
 def _bare(text: str) -> str:
@@ -197,5 +265,6 @@ def dotenv_values() -> Mapping[str, str | None]:
                 return read(place / ".env")
             except (OSError, UnicodeError) as error:
                 message = f"{place / '.env'} cannot be read: {error}."
-                raise ConfigurationError(message, advice="Save it as text in UTF-8.") from None
+            # Out here, because an error of decoding holds the whole file.
+            raise ConfigurationError(message, advice="Save it as text in UTF-8.")
     return {}

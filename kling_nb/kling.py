@@ -6,12 +6,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from kling_nb.key import KeySource
+from kling_nb.session.deciding import forget
 from kling_nb.session.places import shown
 from kling_nb.session.resuming import Resumed, resume
 from kling_nb.session.screen import screen
 from kling_nb.session.session import Session
-from kling_nb.session.watching import seconds_of
-from kling_nb.settings import Settings, resolve
+from kling_nb.session.watching import interruptible, seconds_of
+from kling_nb.settings import SETTINGS, Settings, resolve
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,6 +68,9 @@ class Kling:
     ) -> None:
         # Under its own name, so that no traceback that shows variables shows the key.
         api_key = api_key if isinstance(api_key, KeySource) else KeySource(api_key)
+        if settings.keys() - SETTINGS:
+            # Whoever misspelt api_key has the key here; the names are enough to say what is wrong.
+            settings = dict.fromkeys(settings)
         given = {"api_key": api_key, "base_url": base_url, "workspace": workspace, "sandbox": sandbox, **settings}
         self.session = Session(resolve(given, config))
 
@@ -154,7 +158,8 @@ class Kling:
             reuse=reuse,
             yes=yes,
         )
-        return task.wait(seconds)
+        with interruptible(task):
+            return task.wait(seconds)
 
     def submit(
         self,
@@ -249,24 +254,56 @@ class Kling:
 
         return spending(self.session)
 
-    def resume(self, *, timeout: float | None = None) -> Resumed:
-        """Collect what an earlier kernel left: follow, download; sends nothing.
+    def resume(self, *, send: bool | str = False, timeout: float | None = None, yes: bool = False) -> Resumed:
+        """Collect what an earlier kernel left: look for it, follow, download; send only when told to.
 
         Parameters
         ----------
+        send : bool or str
+            Also send what was never sent, or provably never came to the gateway; or, with a task's id, that
+            task alone, also when that is uncertain. It is looked for first.
         timeout : float, optional
             Seconds to wait; the setting of that name otherwise.
+        yes : bool
+            Agree to sending more than ``confirm_above`` images.
 
         Returns
         -------
         Resumed
             The tasks; ``.message`` says what was done and what remains.
+
+        Raises
+        ------
+        InvalidRequest
+            The task of that id cannot be sent, or nobody agreed.
+        WaitTimeout
+            Some are still under way; they are followed on.
         """
         where = screen()
         try:
-            return resume(self.session, where, timeout)
+            return resume(self.session, where, timeout, send=send, yes=yes)
         finally:
             where.done()
+
+    def forget(self, some_id: str) -> "Task":
+        """Close a task that was never sent, is uncertain, or whose missing images are not coming.
+
+        Parameters
+        ----------
+        some_id : str
+            Its id, of any kind.
+
+        Returns
+        -------
+        Task
+            Closed; `resume` leaves it alone.
+
+        Raises
+        ------
+        InvalidRequest
+            There is no such task, it is in a living kernel's hands, or there is nothing to forget.
+        """
+        return forget(self.session, some_id)[0]
 
     def close(self) -> None:
         """Stop this object's threads; what is under way stays in the journal, for `resume`."""
@@ -281,6 +318,9 @@ class Kling:
         self.close()
 
     def __repr__(self) -> str:
+        if "session" not in vars(self):
+            # Some tracebacks show what could not be made.
+            return "<Kling>"
         where = "sandbox" if self.settings.sandbox else self.settings.base_url
         return f"<Kling at {where}, workspace {shown(self.settings.workspace)}>"
 

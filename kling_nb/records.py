@@ -28,6 +28,9 @@ MAX_N = 9
 
 SANDBOX_GATEWAY = "sandbox"
 
+URLS_LIVE = 30 * 86_400.0
+"""Seconds after which the vendor's image URLs are dead; resellers' often sooner."""
+
 ENDED: frozenset[TaskStatus] = frozenset({"succeeded", "failed", "cancelled"})
 UNDER_WAY: frozenset[TaskStatus] = frozenset({"submitted", "processing"})
 
@@ -89,6 +92,8 @@ class Failure:
         The API's error code.
     request_id : str, optional
         The gateway's id of its answer.
+    advice : str, optional
+        What to do next, where that is not what is always done about failures of this kind.
     """
 
     kind: str
@@ -96,6 +101,7 @@ class Failure:
     http_status: int | None = None
     code: str | None = None
     request_id: str | None = None
+    advice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +207,11 @@ class TaskRecord:
     warnings : tuple of str
         What the user should know although it was sent.
     owner : str
-        The process that planned it (see `kling_nb.workspace.owners`).
+        The process that has it in hand (see `kling_nb.workspace.owners`); empty when one let go of it.
+    account : str
+        Tells the keys that tasks were sent with apart, and gives none of them away; empty before sending.
+    sends : int
+        How often its create was sent.
     """
 
     id: str
@@ -224,6 +234,8 @@ class TaskRecord:
     failure: Failure | None = None
     warnings: tuple[str, ...] = ()
     owner: str = ""
+    account: str = ""
+    sends: int = 0
 
     @property
     def sandbox(self) -> bool:
@@ -256,6 +268,31 @@ class TaskRecord:
         if self.task_status == "succeeded":
             return self.saved_at is not None
         return self.task_status in ENDED
+
+
+@dataclass(frozen=True, slots=True)
+class SlotLimit:
+    """What is known of an account's slots for one model.
+
+    Parameters
+    ----------
+    begun : int
+        The setting that it was learned from.
+    slots : int
+        How many there seem to be.
+    largest : int
+        The largest task (its ``n``) that was ever taken.
+    refusals : int
+        1303s since slots were last found where none were thought to be.
+    refused_at : float
+        When the last of them was, in seconds since the epoch; 0 for never.
+    """
+
+    begun: int
+    slots: int
+    largest: int = 0
+    refusals: int = 0
+    refused_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

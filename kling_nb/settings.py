@@ -105,19 +105,21 @@ def resolve(
         hint = f" Did you mean {near[0]}?" if near else ""
         message = f"There is no setting {name!r}.{hint}"
         raise ConfigurationError(message, advice=f"The settings are: {', '.join(known)}.")
-    environ = os.environ if environ is None else environ
     layers: list[tuple[str, Mapping[str, Any]]] = [
         ("{name}", arguments),
         ("`%kling sandbox`", {"sandbox": kernel.sandbox}),
         ("%config KlingMagics.{name}", config or {}),
-        ("{variable} in the environment", _by_name(environ)),
+        # Not in a variable of its own: some tracebacks show those, and the key may be in the environment.
+        ("{variable} in the environment", _by_name(os.environ if environ is None else environ)),
         ("{variable} in .env", _by_name(dotenv_values())),
     ]
     values = {name: _first(name, setting, layers) for name, setting in _SETTINGS.items()}
     if values["sandbox"]:
         values["workspace"] = values["workspace"] / "sandbox"
     key = arguments.get("api_key")
-    return Settings(key=key if isinstance(key, KeySource) else KeySource(key), **values)
+    key = key if isinstance(key, KeySource) else KeySource(key)
+    key.check()
+    return Settings(key=key, **values)
 
 
 def _by_name(variables: Mapping[str, str | None]) -> dict[str, str]:
@@ -138,8 +140,8 @@ def _first(name: str, setting: "_Setting", layers: list[tuple[str, Mapping[str, 
 
 
 def _shown(value: Any) -> str:
-    # An address may hold a password.
-    return re.sub(r"//[^/]*@", "//…@", str(value)[:200])
+    # An address may hold a password, or a key in its query.
+    return re.sub(r"(?s)([?#]).+", r"\1…", re.sub(r"(?s)//.*@.*", "//…", str(value)))[:200]
 
 
 def check_base_url(text: Any) -> str:
@@ -266,3 +268,6 @@ _SETTINGS = {
     "grace": _Setting("KLING_GRACE", _number(" of seconds", zero=True), lambda: 120.0),
     "poll_interval": _Setting("KLING_POLL_INTERVAL", _number(" of seconds", zero=True)),
 }
+
+SETTINGS = frozenset(_SETTINGS)
+"""The names of all settings but the key."""

@@ -1,5 +1,6 @@
 """The README and the quickstart keep what they promise."""
 
+import ast
 import re
 
 import nbformat
@@ -39,6 +40,19 @@ def test_every_setting_is_in_the_table(readme):
     assert "`KLING_API_KEY`" in readme
 
 
+def test_every_line_of_what_happens_when_is_a_test(readme, repository):
+    section = readme.partition("## What happens when…\n")[2].partition("\n## ")[0]
+    lines = [line.split(" | ")[0].removeprefix("| ") for line in section.splitlines() if line.startswith("| ")]
+    promised = {
+        node.args[0].value
+        for path in (repository / "tests").rglob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "promise"
+    }
+    assert lines[1:]
+    assert set(lines[1:]) == promised
+
+
 def test_every_error_is_in_the_table(readme):
     for name, value in vars(errors).items():
         if isinstance(value, type) and issubclass(value, errors.KlingError):
@@ -46,7 +60,7 @@ def test_every_error_is_in_the_table(readme):
 
 
 def test_nothing_is_advertised_that_does_not_exist_yet(readme):
-    for word in ("%kling form", "--vary", "kling.compare", "%kling doctor", "--samples", "--send", "--forget"):
+    for word in ("%kling form", "--vary", "kling.compare", "%kling doctor", "--samples"):
         assert word not in readme
 
 

@@ -1,5 +1,6 @@
 """The key: found where the user keeps it, given to one header, and shown to nobody."""
 
+import base64
 import copy
 import json
 import logging
@@ -115,12 +116,15 @@ def test_a_function_is_asked_every_time():
     assert [source.current().reveal(), source.current().reveal()] == ["first", "second"]
 
 
-def test_a_function_that_fails_fails_as_itself():
+def test_a_function_that_fails_is_named_with_its_place_and_without_its_words():
     def expired():
-        raise PermissionError("log in to the vault")
+        raise PermissionError(f"log in to the vault with {KEY}")
 
-    with pytest.raises(PermissionError, match="log in to the vault"):
+    with pytest.raises(ConfigurationError, match=r"PermissionError in .*test_key\.py, line \d+\.\n") as caught:
         KeySource(expired).current()
+    assert "vault" not in str(caught.value)
+    assert "Call the function by itself to see why." in caught.value.advice
+    assert caught.value.__cause__ is caught.value.__context__ is None
 
 
 def test_colab_that_does_not_give_it_is_passed_over(colab, keyring):
@@ -192,6 +196,37 @@ def test_a_function_must_return_text(given):
 def test_a_function_may_have_none_or_a_secret():
     assert KeySource(lambda: None).find() is None
     assert KeySource(lambda: Secret(KEY)).current() == Secret(KEY)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        KEY,
+        "".join(f"\\u{ord(letter):04X}" for letter in KEY),
+        KEY.replace("-", "\\\\u002d"),
+        "".join(f"%{ord(letter):02x}" for letter in KEY),
+        KEY.replace("-", "%252D"),
+        "".join(f"&#{ord(letter)};" for letter in KEY),
+        KEY.replace("-", "&#x02D;"),
+        KEY.replace("-", "\\x2d"),
+    ],
+)
+def test_it_is_taken_out_of_what_others_say(written):
+    assert Secret(KEY).taken_out_of(f"the key {written} may not, {written}") == "the key … may not, …"
+    beginning = written[: len(written) // 2] + "!"
+    assert Secret(KEY).taken_out_of(beginning) == beginning
+
+
+@pytest.mark.parametrize("length", range(8, len(KEY)))
+def test_its_beginning_is_taken_off_where_others_are_cut_off(length):
+    assert Secret(KEY).taken_out_of(f"not the key {KEY[:length]}") == "not the key …"
+    assert Secret(KEY).taken_out_of(f"not the key {KEY[:7]}") == f"not the key {KEY[:7]}"
+
+
+def test_what_is_no_key_stays_in_what_others_say():
+    assert Secret("sandbox").taken_out_of("asked for by the sandbox") == "asked for by the sandbox"
+    assert Secret("a.b.c.d.e").taken_out_of("a1b2c3d4e") == "a1b2c3d4e"
+    assert Secret(KEY).taken_out_of("\\" * 1_000_000) == "\\" * 1_000_000
 
 
 # ---- who shares a key ----------------------------------------------------------------------------
@@ -312,3 +347,19 @@ def test_nor_does_one_from_the_environment(monkeypatch):
     with pytest.raises(ConfigurationError) as caught:
         Kling().settings.key.current()
     assert "sesame" not in locals_of(caught.value)
+
+
+def token(**claims):
+    part = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
+    return Secret(f"eyJhbGciOiJIUzI1NiJ9.{part}.c2lnbmF0dXJl")
+
+
+def test_keys_of_one_account_have_one_mark():
+    assert Secret("one").mark() == Secret("one").mark() != Secret("another").mark()
+    now, later = token(iss="me", exp=1), token(iss="me", exp=2)
+    assert now.mark() == later.mark() != token(iss="you", exp=1).mark()
+
+
+@pytest.mark.parametrize("text", ["a.b.c", "..", "a.bnVsbA.c", "a.W10.c", "a.eyJpc3MiOjF9.c"])
+def test_a_key_that_only_looks_like_a_token_has_a_mark_of_its_own(text):
+    assert Secret(text).mark() != Secret(text + "x").mark()

@@ -128,7 +128,8 @@ def _failed(failure: Failure | None, default: str, what: str) -> Story:
     kind = getattr(errors, failure.kind if failure else default, None)
     if not (isinstance(kind, type) and issubclass(kind, errors.KlingError)):
         kind = errors.KlingError
-    return Story(_message(failure) or what, kind.default_money, kind.default_advice, _facts(failure))
+    advice = (failure.advice if failure else None) or kind.default_advice
+    return Story(_message(failure) or what, kind.default_money, advice, _facts(failure))
 
 
 def _message(failure: Failure | None) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from kling_nb import errors
 from kling_nb.engine import backoff
 from kling_nb.engine.crew import Crew
-from kling_nb.engine.jobs import Job, merge_images
+from kling_nb.engine.jobs import Job, failure_of, merge_images
 from kling_nb.records import Failure, ImageRecord
 from kling_nb.remote.download import DownloadFailed, Picture
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from kling_nb.engine.runner import Runner
 
 TRIES = 8
+REASONS = 3
+"""Reasons that are said; the grid has every image's own."""
+NEW = 600.0
+"""Seconds after its end for which a task's image that is not there may still be coming."""
 
 
 class Collector:
@@ -58,8 +62,7 @@ class Collector:
         try:
             result = self._obtain(job, image)
         except Exception as error:  # noqa: BLE001 - the other images must not suffer
-            what = error.message if isinstance(error, errors.KlingError) else f"{type(error).__name__}: {error}"
-            result = replace(image, problem=what[:300])
+            result = replace(image, problem=failure_of(error).message[:300])
         if self._runner.stopping and result.path is None:
             return
         with self._runner.changed:
@@ -99,7 +102,7 @@ class Collector:
                 picture: Picture = self._runner.pictures.fetch(url)
                 return picture
             except DownloadFailed as error:
-                fresh, again = self._fresh_url(job, image.index) if error.stale else (None, error.again)
+                fresh, again = self._fresh_url(job, image.index, error) if error.stale else (None, error.again)
                 if fresh not in (None, url):
                     url = fresh
                     continue
@@ -108,26 +111,28 @@ class Collector:
             self._runner.pause(backoff.delay(attempt, first=0.5, longest=15.0, jitter=random.random()))  # noqa: S311
         raise errors.ImagesMissing(f"Image {image.index + 1} did not come.")
 
-    def _fresh_url(self, job: Job, index: int) -> tuple[str | None, bool]:
+    def _fresh_url(self, job: Job, index: int, stale: DownloadFailed) -> tuple[str | None, bool]:
         """Ask for the task once more: gateways sign URLs anew when they are asked.
 
         Returns
         -------
         str or None, bool
-            The URL, and whether to try again where there is none: the question may have been lost.
+            The URL, and whether to try again where it is no other: the question may have been lost.
         """
         try:
             state = self._runner.remote.query(job.record.task_id or job.record.external_task_id)
         except errors.KlingError as error:
             return None, not isinstance(error, errors.RequestRefused)
-        return {image.index: image.url for image in merge_images(job.record, state)}.get(index), False
+        fresh = {image.index: image.url for image in merge_images(job.record, state)}.get(index)
+        return fresh, stale.again and self._runner.clock() - (job.record.finished_at or 0.0) < NEW
 
     def _settle(self, job: Job) -> None:
         record = job.record
         missing = [image for image in record.images if image.path is None]
         if missing:
-            reasons = "; ".join(dict.fromkeys((image.problem or "did not come").rstrip(".") for image in missing))
-            message = f"{len(missing)} of {record.n} images are missing: {reasons}."
+            reasons = list(dict.fromkeys((image.problem or "did not come").rstrip(".") for image in missing))
+            more = f"; and {len(reasons) - REASONS} more" if len(reasons) > REASONS else ""
+            message = f"{len(missing)} of {record.n} images are missing: {'; '.join(reasons[:REASONS])}{more}."
             record = replace(record, failure=Failure("ImagesMissing", message))
         else:
             record = replace(record, saved_at=self._runner.clock(), failure=None)

@@ -25,7 +25,8 @@ LIST_TRIES = 3
 UNKNOWN_LIMIT = 20
 """Looks that may find no such task before it is called uncertain."""
 UNKNOWN_FOR = 15.0
-"""Seconds that these looks must cover, however short the interval: some gateways are late to know a task."""
+"""Seconds that these looks must cover, and the grace at least: some gateways are late to know a task."""
+_NO_SUCH_TASK = (400, 404, 410)
 LONGEST_NAP = 60.0
 """Seconds; whoever polls once in a thousand years must not ask the system for such a wait."""
 
@@ -45,6 +46,7 @@ class Follower:
         self._runner = runner
         self._succeeded = succeeded
         self._followed: dict[str, Job] = {}
+        self._news: dict[str, TaskState] = {}
         self._thread: threading.Thread | None = None
         self._failures = 0
         self._not_before = 0.0
@@ -52,14 +54,30 @@ class Follower:
         self._list_failed = False
         self._list_failures = 0
 
-    def follow(self, job: Job) -> None:
-        """Follow a task until it ends; a task that has succeeded is asked for once, for fresh URLs."""
+    def follow(self, job: Job, state: TaskState | None = None) -> None:
+        """Follow a task until it ends; a task that has succeeded is asked for once, for fresh URLs.
+
+        Parameters
+        ----------
+        job : Job
+            The task.
+        state : TaskState, optional
+            What the gateway has just said of it; then it is not asked at first.
+        """
         with self._runner.changed:
             job.collected = False
             self._followed[job.record.id] = job
+            if state is not None:
+                self._news[job.record.id] = state
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="kling-follow", daemon=True)
                 self._thread.start()
+            self._runner.changed.notify_all()
+
+    def wake(self) -> None:
+        """End a pause that was made because something was wrong."""
+        with self._runner.changed:
+            self._not_before = 0.0
             self._runner.changed.notify_all()
 
     def stop(self, join: float) -> None:
@@ -99,7 +117,7 @@ class Follower:
         return sorted(due, key=lambda job: job.looked or 0.0), now
 
     def _next_look(self, job: Job, now: float) -> float:
-        if job.record.task_status == "succeeded":
+        if job.record.task_status == "succeeded" or job.record.id in self._news:
             return now
         return polling.next_look(now, job.began, job.looked, self._usual(job), job.poll_interval)
 
@@ -141,15 +159,19 @@ class Follower:
             if state is not None and not (state.task_status == "succeeded" and not state.images):
                 told.add(job.record.id)
                 self._take(job, state)
+        for state in listed:
+            self._runner.found(state)
         return [job for job in due if job.record.id not in told]
 
     def _look(self, job: Job) -> None:
         job.looked = time.monotonic()
+        state = self._news.pop(job.record.id, None)
         try:
-            state = self._runner.remote.query(job.record.task_id or job.record.external_task_id)
+            if state is None:
+                state = self._runner.remote.query(job.record.task_id or job.record.external_task_id)
         except errors.RequestRefused as error:
-            if 300 <= (error.http_status or 0) < 400:
-                # A login page on the way says nothing of the task.
+            if error.http_status not in _NO_SUCH_TASK:
+                # A login page on the way, say: that is no word about the task.
                 raise
             self._not_found(job, error)
             return
@@ -161,8 +183,11 @@ class Follower:
         job.asked_in_vain += 1
         if job.record.task_status == "succeeded":
             self._miss(job, error)
-        elif job.asked_in_vain >= UNKNOWN_LIMIT and time.monotonic() - job.unknown_since >= UNKNOWN_FOR:
+        elif job.asked_in_vain >= UNKNOWN_LIMIT and self._is_given_up(job):
             self._lose(job, error)
+
+    def _is_given_up(self, job: Job) -> bool:
+        return time.monotonic() - job.unknown_since >= max(UNKNOWN_FOR, job.grace)
 
     def _take(self, job: Job, state: TaskState) -> None:
         job.looked = time.monotonic()
@@ -179,16 +204,18 @@ class Follower:
             return
         with self._runner.changed:
             self._followed.pop(job.record.id, None)
-        self._runner.advance(job, after)
-        if after.task_status == "succeeded":
+        if self._runner.advance(job, after) and after.task_status == "succeeded":
             self._succeeded(job)
 
     def _lose(self, job: Job, error: errors.KlingError) -> None:
+        """Hand a task that the gateway does not know any more to those who look for such tasks."""
         message = f"The gateway no longer knows the task: {error.message}"
         with self._runner.changed:
             self._followed.pop(job.record.id, None)
+            job.sought = True
         record = replace(job.record, task_status="uncertain", failure=Failure("RequestRefused", message))
-        self._runner.advance(job, record)
+        if self._runner.advance(job, record):
+            self._runner.search(job)
 
     def _miss(self, job: Job, error: errors.KlingError) -> None:
         """Fall back on the addresses that are known, for the gateway has forgotten a task that succeeded."""

@@ -2,12 +2,14 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from kling_nb import errors
-from kling_nb.records import ENDED, Failure, ImageRecord, TaskRecord, TaskState
+from kling_nb.key import Secret
+from kling_nb.records import ENDED, Failure, ImageRecord, SlotLimit, TaskRecord, TaskState
+from kling_nb.remote.envelopes import one_line
 
 
 class Store(Protocol):
@@ -24,13 +26,36 @@ class Store(Protocol):
 class JournalLike(Protocol):
     """What the engine needs of a journal."""
 
-    def update(self, *records: TaskRecord) -> None: ...  # noqa: D102
+    @property
+    def leases(self) -> "LeasesLike": ...  # noqa: D102
+    @property
+    def slots(self) -> "SlotMemoryLike": ...  # noqa: D102
+    def update(self, *records: TaskRecord) -> bool: ...  # noqa: D102
+    def known(self, record: TaskRecord) -> list[TaskRecord]: ...  # noqa: D102
+
+
+class LeasesLike(Protocol):
+    """What the engine needs of the leases."""
+
+    def begin(self, record: TaskRecord, mine: int, limit: int) -> Any: ...  # noqa: D102
+    def theirs(self, record: TaskRecord) -> int: ...  # noqa: D102
+    def ghosts(self, record: TaskRecord) -> int: ...  # noqa: D102
+    def release(self, ids: Iterable[str]) -> None: ...  # noqa: D102
+    def beat(self) -> None: ...  # noqa: D102
+
+
+class SlotMemoryLike(Protocol):
+    """What the engine needs of the memory of learned slots."""
+
+    def read(self, gateway: str, model_name: str) -> SlotLimit | None: ...  # noqa: D102
+    def write(self, gateway: str, model_name: str, limit: SlotLimit) -> None: ...  # noqa: D102
 
 
 class Remote(Protocol):
     """What the engine needs of the API client."""
 
-    def create(self, body: bytes) -> TaskState: ...  # noqa: D102
+    def key_now(self) -> Secret: ...  # noqa: D102
+    def create(self, body: bytes, key: Secret) -> TaskState: ...  # noqa: D102
     def query(self, some_id: str) -> TaskState: ...  # noqa: D102
     def query_many(self, page: int = 1, size: int = 500) -> list[TaskState]: ...  # noqa: D102
 
@@ -55,11 +80,22 @@ class Job:
     store : Store
         Where it is journalled and its images go.
     body : callable
-        Returns the bytes of the create; called once, in a sender's thread.
+        Returns the bytes of the create; called in a sender's thread, once for every time that it is sent.
     limit : int
-        Slots that the user allows.
+        Slots to begin with, until more is known.
     poll_interval : float, optional
         The user's own polling interval, in seconds.
+    grace : float
+        Seconds after sending before a task that is not found may be called absent.
+    when_absent : {"send", "ask", "nothing"}
+        What to do with a task that provably never reached the gateway: send it again, leave it planned
+        for the user to send, or leave it uncertain.
+    insist : bool
+        Send it again also where its absence cannot be proven: the user has decided.
+    unwanted : bool
+        Do not send it any more, should what is under way come to nothing: the user has interrupted.
+    aside : bool
+        Leave it alone: it waits for the user's word, or another kernel has it now.
     """
 
     record: TaskRecord
@@ -67,8 +103,17 @@ class Job:
     body: Callable[[], bytes]
     limit: int
     poll_interval: float | None = None
+    grace: float = 120.0
+    when_absent: Literal["send", "ask", "nothing"] = "send"
+    insist: bool = False
+    order: int = 0
+    allowed: int = 0
     passed: int = 0
+    refused_alone: int = 0
     claimed: bool = False
+    sought: bool = False
+    aside: bool = False
+    unwanted: bool = False
     began: float = field(default_factory=time.monotonic)
     looked: float | None = None
     asked_in_vain: int = 0
@@ -95,9 +140,11 @@ class Job:
     def ended(self) -> bool:
         """Whether there is nothing more to do for it but to say so."""
         status = self.record.task_status
+        if self.aside:
+            return True
         if status == "succeeded":
             return self.collected
-        return status in ENDED or status == "uncertain"
+        return status in ENDED or (status == "uncertain" and not self.sought)
 
     def let_go_of_bytes(self) -> None:
         """Forget the references' bytes when they will not be sent again; they are in the workspace."""
@@ -109,7 +156,8 @@ class Job:
     @property
     def occupies(self) -> int:
         """Slots of the account that it holds now."""
-        return self.record.n if self.record.task_status in ("sending", "submitted", "processing") else 0
+        holds = self.record.task_status in ("sending", "submitted", "processing") and not self.aside
+        return self.record.n if holds else 0
 
 
 def _sent() -> bytes:
@@ -119,11 +167,13 @@ def _sent() -> bytes:
 
 def failure_of(error: BaseException) -> Failure:
     """Return an error as a fact that can be stored and raised again."""
+    if not isinstance(error, errors.KlingError):
+        return Failure("KlingError", one_line(f"{type(error).__name__}: {error}"))
+    advice = error.advice if error.advice != error.default_advice else None
+    known = Failure(type(error).__name__, error.message, advice=advice)
     if isinstance(error, errors.APIError):
-        return Failure(type(error).__name__, error.message, error.http_status, error.code, error.request_id)
-    if isinstance(error, errors.KlingError):
-        return Failure(type(error).__name__, error.message)
-    return Failure("KlingError", f"{type(error).__name__}: {error}"[:500])
+        return replace(known, http_status=error.http_status, code=error.code, request_id=error.request_id)
+    return known
 
 
 def after_create(record: TaskRecord, state: TaskState, now: float) -> TaskRecord:
@@ -133,9 +183,39 @@ def after_create(record: TaskRecord, state: TaskState, now: float) -> TaskRecord
         task_status="submitted",
         task_id=state.task_id,
         submitted_at=now,
-        request_id=state.request_id,
+        request_id=record.request_id or state.request_id,
         failure=None,
     )
+
+
+def after_loss(record: TaskRecord, failure: Failure) -> TaskRecord:
+    """Return a task whose create's answer was lost: it may exist, and may be billed. Pure."""
+    message = f"The answer to the request was lost. {failure.message}"
+    return replace(record, task_status="uncertain", failure=replace(failure, message=message))
+
+
+def still_uncertain(record: TaskRecord, failure: Failure | None = None) -> TaskRecord:
+    """Return a task that the user would have sent again without proof, and that was not sent. Pure.
+
+    That nothing came of it this time says nothing of the first time.
+    """
+    known = failure or Failure("ConnectionFailed", "It was sent before, and whether it exists is not known.")
+    return replace(record, task_status="uncertain", sent_at=record.sent_at or record.created_at, failure=known)
+
+
+def after_cancel(job: Job, now: float, failure: Failure | None = None) -> TaskRecord:
+    """Return a job's task as one that is not sent, or not sent again. Pure."""
+    record = job.record
+    if job.insist:
+        return still_uncertain(record, failure)
+    # Begun, and never left: then that time does not count.
+    sends = record.sends - (record.sent_at is not None)
+    return replace(record, task_status="cancelled", sent_at=None, sends=sends, finished_at=now, failure=failure)
+
+
+def before_sending(record: TaskRecord) -> TaskRecord:
+    """Return a task that is known not to exist at the gateway as one that was never sent. Pure."""
+    return replace(record, task_status="planned", task_id=None, sent_at=None, submitted_at=None, failure=None)
 
 
 def after_look(record: TaskRecord, state: TaskState, now: float) -> TaskRecord:

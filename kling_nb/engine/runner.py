@@ -14,14 +14,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
-from kling_nb.engine import slots
 from kling_nb.engine.collecting import Collector
 from kling_nb.engine.crew import Crew
 from kling_nb.engine.following import Follower
-from kling_nb.engine.jobs import Job, Pictures, Remote
+from kling_nb.engine.jobs import Job, Pictures, Remote, after_cancel, before_sending
+from kling_nb.engine.queue import Queue
+from kling_nb.engine.searching import Searcher
 from kling_nb.engine.sending import send
 from kling_nb.errors import KlingError
-from kling_nb.records import Failure, TaskRecord
+from kling_nb.records import Failure, TaskRecord, TaskState
 
 SENDERS = 4
 COLLECTORS = 4
@@ -36,10 +37,13 @@ class Left(NamedTuple):
         Tasks that were sent and are not collected.
     cancelled : int
         Tasks that were not sent.
+    uncertain : int
+        Tasks whose answer was lost, and which were being looked for.
     """
 
     under_way: int
     cancelled: int
+    uncertain: int = 0
 
 
 class Runner:
@@ -74,11 +78,12 @@ class Runner:
         self.changed = threading.Condition(threading.RLock())
         self.stopping = False
         self.jobs: dict[str, Job] = {}
-        self._waiting: list[Job] = []
+        self.queue = Queue(self, self._start)
         self._durations: dict[str, deque[float]] = {}
         self._senders = Crew("kling-send", SENDERS)
         self._collector = Collector(self, Crew("kling-collect", COLLECTORS))
         self._follower = Follower(self, self._collector.collect)
+        self._searcher = Searcher(self)
 
     def submit(self, job: Job) -> None:
         """Take a planned task over; it is sent as soon as slots are free.
@@ -92,16 +97,15 @@ class Runner:
             if job.claimed:
                 return
             self.jobs[job.record.id] = job
-            self._waiting.append(job)
-        self._dispatch()
+        self.queue.add(job)
 
     def adopt(self, job: Job) -> Job:
-        """Take over a task that exists at the gateway: follow it, or collect its images.
+        """Take over a task that was sent: follow it, collect its images, or look for it.
 
         Parameters
         ----------
         job : Job
-            ``submitted``, ``processing``, or ``succeeded`` with images missing.
+            ``submitted``, ``processing``, ``succeeded`` with images missing, or ``uncertain``.
 
         Returns
         -------
@@ -113,7 +117,11 @@ class Runner:
             if present is not None and not present.settled:
                 return present
             self.jobs[job.record.id] = job
-        self._follower.follow(job)
+        self.queue.keep_time()
+        if job.record.task_status == "uncertain":
+            self._searcher.search(job)
+        else:
+            self._follower.follow(job)
         return job
 
     def cancel(self, jobs: Iterable[Job]) -> list[Job]:
@@ -124,10 +132,9 @@ class Runner:
         list of Job
             Which they were.
         """
-        with self.changed:
-            unsent = self._claim(jobs)
+        unsent = self.queue.give_up(jobs)
         for job in unsent:
-            self.advance(job, replace(job.record, task_status="cancelled", finished_at=self.clock()))
+            self.drop(job)
         return unsent
 
     def wait(self, done: Callable[[], bool], timeout: float) -> bool:
@@ -169,9 +176,7 @@ class Runner:
         if threading.current_thread().name.startswith("kling-"):
             # A listener that closes the runner stands in the way of the very request it would wait for.
             sending = 0.0
-        with self.changed:
-            waiting = list(self._waiting)
-        cancelled = self.cancel(waiting)
+        cancelled = self.cancel(self.queue.waiting())
         with contextlib.suppress(KeyboardInterrupt):
             self.wait(lambda: not any(job.record.task_status == "sending" for job in self.jobs.values()), sending)
         with self.changed:
@@ -179,17 +184,26 @@ class Runner:
         cancelled += self.cancel(late)
         with self.changed:
             self.stopping = True
-            left = Left(sum(not job.ended for job in self.jobs.values()), len(cancelled))
+            unended = [job for job in self.jobs.values() if not job.ended]
+            uncertain = sum(job.record.task_status == "uncertain" for job in unended)
+            left = Left(len(unended) - uncertain, len(cancelled), uncertain)
             self.changed.notify_all()
         deadline = time.monotonic() + join
-        for part in (self._senders, self._collector, self._follower):
+        for part in (self._senders, self._collector, self._follower, self._searcher, self.queue):
             part.stop(max(0.0, deadline - time.monotonic()))
+        self._release()
         return left
 
     # ---- for the engine's own threads ------------------------------------------------------------
 
-    def advance(self, job: Job, record: TaskRecord, *, must_save: bool = False, collected: bool = False) -> None:
+    def advance(self, job: Job, record: TaskRecord, *, collected: bool = False, note: str = "") -> bool:
         """Write what a task has become to its journal, then let everyone see it.
+
+        When the journal cannot be written the task goes on, with a note: what has been paid must be
+        followed also when the disk is full, and the next step saves it.
+
+        A process that was thought dead, because its machine slept, finds that another has taken its task
+        over: then it lets go of it.
 
         Parameters
         ----------
@@ -197,26 +211,27 @@ class Runner:
             The task.
         record : TaskRecord
             As it is now.
-        must_save : bool
-            Raise when the journal cannot be written. Otherwise the task goes on, with a note: what has
-            been paid must be followed also when the disk is full, and the next step saves it.
         collected : bool
             Whether nothing remains to be fetched.
+        note : str
+            What to tell the user for as long as it is so.
 
-        Raises
-        ------
-        Exception
-            With ``must_save`` only; a `WorkspaceError`, unless there is a bug.
+        Returns
+        -------
+        bool
+            Whether it is still this process's to go on with.
         """
+        if self.stopping:
+            record = replace(record, owner="")
         try:
-            job.store.journal.update(record)
-            job.note = ""
-        except Exception as error:
-            if must_save:
-                raise
+            if not job.store.journal.update(record):
+                job.aside = True
+            job.note = note
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the journal
             said = error.message if isinstance(error, KlingError) else f"{type(error).__name__}: {error}."
             job.note = f"{said} It will be written with the next step."
         self.announce(job, record, collected=collected)
+        return not job.aside
 
     def announce(self, job: Job, record: TaskRecord | None = None, *, collected: bool = False) -> None:
         """Tell everyone who waits for or displays a task that it has changed; writes nothing.
@@ -231,15 +246,16 @@ class Runner:
             Whether nothing remains to be fetched.
         """
         with self.changed:
+            held = job.occupies
             job.record = record or job.record
             job.collected = collected or job.collected
             job.telling += 1
-            freed = not job.occupies
+            freed = bool(held and not job.occupies)
             self.changed.notify_all()
             listeners = list(job.listeners)
         try:
-            if freed:
-                self._dispatch()
+            if freed and job.record.task_status != "planned":
+                self.queue.freed(job.record.model_name)
             # One after the other: what a listener shows must not be overtaken by what it began to show before.
             with job.speaking:
                 for listener in listeners:
@@ -260,22 +276,55 @@ class Runner:
                 self._learn(job)
             self.changed.notify_all()
 
+    def drop(self, job: Job) -> None:
+        """Record that a task is not sent, because it is not wanted any more."""
+        self.advance(job, after_cancel(job, self.clock()))
+
     def pause(self, seconds: float) -> None:
         """Wait in one of the engine's threads, but not beyond the end of the runner."""
         with self.changed:
             self.changed.wait_for(lambda: self.stopping, seconds)
 
-    def follow(self, job: Job) -> None:
-        """Hand a task that was just submitted to the follower."""
-        self._follower.follow(job)
+    def follow(self, job: Job, state: TaskState | None = None) -> None:
+        """Hand a task that is known to exist to the follower, with what is known of it."""
+        with self.changed:
+            self.jobs[job.record.id] = job
+        self._follower.follow(job, state)
+
+    def search(self, job: Job) -> None:
+        """Have a task looked for whose create's answer was lost."""
+        self._searcher.search(job)
+
+    def found(self, state: TaskState) -> bool:
+        """Take up a task that was looked for, where a list names it.
+
+        Returns
+        -------
+        bool
+            Whether it was.
+        """
+        return self._searcher.found(state)
+
+    def send_again(self, job: Job) -> None:
+        """Queue a task once more that is known, or held by the user, not to exist."""
+        self.advance(job, before_sending(job.record))
+        with self.changed:
+            if self.stopping:
+                return
+            job.claimed = job.sought = False
+            self.jobs[job.record.id] = job
+        self.queue.add(job)
+
+    def wake(self) -> None:
+        """Ask at once for what is asked for later because something was wrong: it may be right again."""
+        self._follower.wake()
 
     def stop_queue(self, failure: Failure) -> None:
         """Cancel everything that has not begun to be sent, because all of it would be refused like this."""
         with self.changed:
-            unsent = self._claim(self.jobs.values())
-        for job in unsent:
-            record = replace(job.record, task_status="cancelled", finished_at=self.clock(), failure=failure)
-            self.advance(job, record)
+            jobs = list(self.jobs.values())
+        for job in self.queue.claim(jobs):
+            self.advance(job, after_cancel(job, self.clock(), failure))
 
     def durations(self, model_name: str) -> list[float]:
         """Return how long tasks of a model have taken here lately, in seconds."""
@@ -288,14 +337,6 @@ class Runner:
             if model_name not in self._durations:
                 self._durations[model_name] = deque(durations, maxlen=50)
 
-    def _claim(self, jobs: Iterable[Job]) -> list[Job]:
-        """Take jobs away from the senders, with the lock held; return those that no sender had begun with."""
-        unsent = [job for job in jobs if not job.claimed and job.record.task_status in ("planned", "sending")]
-        for job in unsent:
-            job.claimed = True
-        self._waiting = [job for job in self._waiting if not job.claimed]
-        return unsent
-
     def _learn(self, job: Job) -> None:
         record = job.record
         # Claimed: sent by this process. The end of one taken over was seen late, perhaps days late.
@@ -303,31 +344,14 @@ class Runner:
             times = self._durations.setdefault(record.model_name, deque(maxlen=50))
             times.append(max(0.0, record.finished_at - record.submitted_at))
 
-    def _dispatch(self) -> None:
+    def _start(self, job: Job) -> None:
+        self._senders.do(functools.partial(send, self, job))
+
+    def _release(self) -> None:
+        """Let other kernels take what this one left; one that has ended needs not say so."""
         with self.changed:
-            if self.stopping:
-                return
-            busy: dict[str, int] = {}
-            for job in self.jobs.values():
-                if job.occupies:
-                    busy[job.record.model_name] = busy.get(job.record.model_name, 0) + job.occupies
-            chosen = set(slots.startable([_as_waiting(job) for job in self._waiting], busy))
-            starting = [job for job in self._waiting if job.record.id in chosen]
-            left = []
-            for place, job in enumerate(self._waiting):
-                if job.record.id not in chosen:
-                    job.passed += sum(
-                        later.record.id in chosen and later.record.model_name == job.record.model_name
-                        for later in self._waiting[place + 1 :]
-                    )
-                    left.append(job)
-            self._waiting = left
-            for job in starting:
-                # Not yet written: from here on it counts as occupying slots.
-                job.record = replace(job.record, task_status="sending")
-        for job in starting:
-            self._senders.do(functools.partial(send, self, job))
-
-
-def _as_waiting(job: Job) -> slots.Waiting:
-    return slots.Waiting(job.record.id, job.record.model_name, job.record.n, job.limit, job.passed)
+            # The answer to what is just being sent is still to be written, and lets go of it.
+            jobs = [job for job in self.jobs.values() if job.record.task_status != "sending"]
+        for store in {id(job.store): job.store for job in jobs}.values():
+            with contextlib.suppress(Exception):
+                store.journal.leases.release([job.record.id for job in jobs if job.store is store])

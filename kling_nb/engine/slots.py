@@ -22,8 +22,6 @@ class Waiting(NamedTuple):
         What shares a limit with it: the model.
     n : int
         Slots that it occupies.
-    limit : int
-        Slots that the pool has.
     passed : int
         How many later tasks have started before it.
     """
@@ -31,34 +29,58 @@ class Waiting(NamedTuple):
     id: str
     pool: str
     n: int
-    limit: int
     passed: int = 0
 
 
-def startable(waiting: Sequence[Waiting], busy: Mapping[str, int]) -> list[str]:
+class Pool(NamedTuple):
+    """The slots that tasks of one model share.
+
+    Parameters
+    ----------
+    limit : int
+        How many there are, as far as is known.
+    busy : int
+        How many are occupied.
+    probe : bool
+        Whether one task may go beyond the limit, to see whether there are more.
+    closed : bool
+        Whether nothing may start just now.
+    """
+
+    limit: int
+    busy: int = 0
+    probe: bool = False
+    closed: bool = False
+
+
+def startable(waiting: Sequence[Waiting], pools: Mapping[str, Pool]) -> list[str]:
     """Choose the tasks that may start now.
 
     Parameters
     ----------
     waiting : sequence of Waiting
         Oldest first.
-    busy : mapping of str to int
-        Slots that are occupied in each pool.
+    pools : mapping of str to Pool
+        Every pool that a waiting task names.
 
     Returns
     -------
     list of str
-        Ids, in the order to start them. A task larger than the limit starts when its pool is empty.
+        Ids, in the order to start them. A task larger than the limit starts when its pool is empty; one
+        that goes beyond the limit to see whether there is more is the only one of its pool.
     """
-    used = dict(busy)
-    closed: set[str] = set()
+    used = {name: pool.busy for name, pool in pools.items()}
+    closed = {name for name, pool in pools.items() if pool.closed}
+    started: set[str] = set()
     chosen = []
     for task in waiting:
         if task.pool in closed:
             continue
-        occupied = used.get(task.pool, 0)
-        if occupied == 0 or occupied + task.n <= task.limit:
+        pool, occupied = pools[task.pool], used[task.pool]
+        fits = occupied == 0 or occupied + task.n <= pool.limit
+        if fits or (pool.probe and task.pool not in started):
             used[task.pool] = occupied + task.n
+            started.add(task.pool)
             chosen.append(task.id)
         elif task.passed >= PATIENCE:
             closed.add(task.pool)

@@ -8,6 +8,8 @@ from kling_nb import kling as facade
 from kling_nb.errors import InvalidRequest
 from kling_nb.key import KEY_VARIABLE, Secret, kernel
 from kling_nb.magics.options import Call, help_text
+from kling_nb.session.deciding import forget
+from kling_nb.session.gateway import wake
 from kling_nb.session.places import shown
 from kling_nb.session.resuming import resume, wait_for_all
 from kling_nb.session.screen import Screen, screen
@@ -68,8 +70,15 @@ def _wait(shell: Any, some_id: str, where: Screen) -> Any:  # noqa: ARG001
     return tasks
 
 
-def _resume(shell: Any, nothing: str, where: Screen) -> Any:  # noqa: ARG001
-    found = resume(facade.default().session, where)
+def _resume(shell: Any, words: str, where: Screen) -> Any:  # noqa: ARG001
+    flag, *rest = words.split() or [""]
+    some_id = next((word for word in rest if word != "--yes"), None)
+    session = facade.default().session
+    if flag == "--forget":
+        task, said = forget(session, str(some_id))
+        where.note(said)
+        return task
+    found = resume(session, where, send=(some_id or True) if flag == "--send" else False, yes="--yes" in rest)
     if found:
         where.bundle(found[0].bundle() if len(found) == 1 else found.bundle())
         where = screen(quiet=type(where) is Screen)
@@ -100,16 +109,17 @@ def _login(shell: Any, nothing: str, where: Screen) -> None:  # noqa: ARG001
         )
     from getpass import getpass
 
-    typed = getpass("Kling API key: ").strip()
-    if not typed:
+    typed = Secret(getpass("Kling API key: ").strip())
+    if typed == Secret(""):
         where.note("No key was given; nothing has changed.")
         return
-    before, kernel.login = kernel.login, Secret(typed)
+    before, kernel.login = kernel.login, typed
     try:
         facade.default().settings.key.current()
     except BaseException:
         kernel.login = before
         raise
+    wake()
     sandbox = " The sandbox is still on: `%kling sandbox off` uses the real API." if kernel.sandbox else ""
     where.note(f"The key is kept for this kernel only, and goes into no file.{sandbox}")
 

@@ -13,6 +13,7 @@ from kling_nb.magics.options import Call, parse_line
 from kling_nb.magics.prompt import interpolate
 from kling_nb.magics.tokenizer import UsageProblem
 from kling_nb.session.screen import Screen, screen
+from kling_nb.session.watching import interruptible
 
 if TYPE_CHECKING:
     from kling_nb.magics.extension import KlingMagics
@@ -71,15 +72,16 @@ def _generate(shell: Any, call: Call, namespace: Namespace) -> Any:
     task = session.same(request) if options["reuse"] else None
     if task is None:
         task = session.submit(request, yes=options["yes"])
-    if options["out"]:
-        shell.push({options["out"]: task})
-    if options["background"]:
-        task.keep_current(where)
-        if not where.in_background:
-            where.note(f"Task {task.id} is under way; `%kling wait {task.id}` waits for it and shows it.")
-    else:
-        show(task, where)
-    task.shown()
+    with interruptible(task):
+        if options["out"]:
+            shell.push({options["out"]: task})
+        if options["background"]:
+            task.keep_current(where)
+            if not where.in_background:
+                where.note(f"Task {task.id} is under way; `%kling wait {task.id}` waits for it and shows it.")
+        else:
+            show(task, where)
+        task.shown()
     return task
 
 

@@ -3,6 +3,7 @@
 import re
 from typing import Any, NamedTuple
 
+from kling_nb.magics.commandtable import COMMANDS, Command, read_command
 from kling_nb.magics.prompt import python_name, unquoted
 from kling_nb.magics.tokenizer import Token, UsageProblem, near, next_token, shown
 
@@ -40,26 +41,6 @@ class Option(NamedTuple):
         return records.ASPECT_RATIOS if self.kind == "ratio" else records.MODEL_NAMES
 
 
-class Command(NamedTuple):
-    """One command, with the least and the most words that may follow it (None: any number).
-
-    `choices` are the words that may follow, if only these; `task` says that a task's id follows.
-    """
-
-    name: str
-    metavar: str
-    help: str
-    example: str
-    least: int = 0
-    most: int | None = 0
-    choices: tuple[str, ...] = ()
-    task: bool = False
-
-    def line(self) -> str:
-        """Return the example as a whole line."""
-        return f"%kling {self.example}"
-
-
 class Call(NamedTuple):
     """What a line asks for.
 
@@ -86,13 +67,9 @@ class Call(NamedTuple):
 
 _SUBJECT = "A picture of what to show: a variable, a file, a glob or a URL. 1 to 4 in all; may be repeated."
 _REUSE = "Take the images of an equal request that is already paid, if there is one."
-_HISTORY = "The tasks of this workspace, newest first; with words, those that have them."
-_SHOW = "One task again: images, request, ids. ID is ours, the API's, or your --external-task-id."
-_WAIT = "Wait for one task, or for all that are under way, and show what comes."
 _RATIO = "Width to height: {values}. The API chooses when left out."
 _CALLBACK = "Where the API reports on the task, besides here."
 _EXTERNAL = "Your own id for the task, new to your account."
-_SANDBOX = "Turn the local stand-in for the API on or off: it needs no key and costs nothing."
 
 OPTIONS = (
     Option(("-s", "--subject"), "subject", "IMAGE", _SUBJECT, "-s refs/hat.png", "reference", repeatable=True),
@@ -115,19 +92,7 @@ OPTIONS = (
     Option(("-h", "--help"), "help", "", "Show this help.", "-h", "help"),
 )
 
-COMMANDS = (
-    Command("history", "[WORDS]", _HISTORY, "history hat", most=None),
-    Command("show", "ID", _SHOW, "show cat-17", least=1, most=1, task=True),
-    Command("wait", "[ID]", _WAIT, "wait cat-17", most=1, task=True),
-    Command("resume", "", "Collect what an earlier kernel left behind; send nothing.", "resume"),
-    Command("sandbox", "[on|off]", _SANDBOX, "sandbox on", most=1, choices=("on", "off")),
-    Command("login", "", "Ask for the API key, unseen, for this kernel only.", "login"),
-    Command("logout", "", "Forget the key that login was given.", "logout"),
-    Command("help", "", "Show this help.", "help"),
-)
-
 _BY_NAME = {name: option for option in OPTIONS for name in option.names}
-_COMMANDS = {command.name: command for command in COMMANDS}
 
 # What editors and phones make of a typed hyphen or two.
 _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d"
@@ -162,7 +127,7 @@ def parse_line(line: str, *, cell: str | None) -> Call:
     text = (line if cell is None else line[: _comment_start(line)]).rstrip()
     silenced = text.endswith(";")
     text = text.removesuffix(";").rstrip()
-    command = _command(text.strip(), in_cell=cell is not None)
+    command = read_command(text.strip(), _is_option, in_cell=cell is not None)
     if command is not None:
         return Call(*command, _defaults(), None, silenced)
     options, start, marked = _read_options(text, in_cell=cell is not None)
@@ -213,44 +178,6 @@ def _comment_start(line: str) -> int:
     while token is not None and line[token.start] != "#":
         token = next_token(line, token.end)
     return token.start if token else len(line)
-
-
-def _command(text: str, *, in_cell: bool) -> tuple[str, str] | None:
-    """Return a command and its words, or nothing where the line is a generation."""
-    name, *rest = text.split(maxsplit=1) or [""]
-    command = _COMMANDS.get(name)
-    if command is None:
-        return None
-    if in_cell:
-        raise UsageProblem(f"{name} is a command, and takes no cell: write `%kling {name}` on a line of its own")
-    words = rest[0].split() if rest else []
-    if "-h" in words or "--help" in words:
-        return "help", ""
-    stray = next((word for word in words if _is_option(word)), None)
-    if stray is not None:
-        raise UsageProblem(
-            f"the command {name} takes no options, and {shown(stray, 40)} is one; if {name} begins a "
-            f"prompt, the options come before it: `%kling -s cat {name} …`"
-        )
-    arguments = unquoted(rest[0]) if rest else ""
-    _check_arguments(command, arguments, len(words) if rest and arguments == rest[0] else len(rest))
-    return name, arguments
-
-
-def _check_arguments(command: Command, arguments: str, count: int) -> None:
-    name = command.name
-    if count < command.least:
-        raise UsageProblem(f"{name} needs a task's id, as in `{command.line()}`; `%kling history` lists them")
-    if command.most is not None and count > command.most:
-        takes = " or ".join(command.choices) or ("one task's id" if command.most else "no words")
-        # What follows `login` may be the key: it is not repeated.
-        given = shown(arguments, 40) if command.most else "more"
-        raise UsageProblem(
-            f"the command {name} takes {takes}, not {given}; if {name} begins a prompt, a subject comes "
-            f"before it: `%kling -s cat {name} …`"
-        )
-    if command.choices and arguments and arguments not in command.choices:
-        raise UsageProblem(f"{name} takes {' or '.join(command.choices)}, not {shown(arguments, 40)}")
 
 
 def _read_options(text: str, *, in_cell: bool) -> tuple[dict[str, Any], int, bool]:
@@ -377,7 +304,7 @@ def _line_prompt(text: str, *, bare: bool, marked: bool) -> str:
         return prompt
     _refuse_options(prompt.split())
     if bare and prompt:
-        likely = near(prompt.split()[0], list(_COMMANDS), 1, 0.75)
+        likely = near(prompt.split()[0], [each.name for each in COMMANDS], 1, 0.75)
         command = f"; or did you mean the command `%kling {likely[0]}`?" if likely else ""
         raise UsageProblem(
             f"{shown(prompt, 30)} has no options before it, and a generation needs at least one subject: "

@@ -4,9 +4,12 @@ Creates are never repeated here, whatever happens: whether it is safe is the eng
 """
 
 import functools
+import json
+import logging
 import ssl
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -25,8 +28,8 @@ MAX_ANSWER = 64_000_000
 IDLE = 3.0
 """Seconds that a connection is kept for the next request. Many servers hang up after five: a create that
 meets the hanging up would count as lost."""
-SECRET_LENGTH = 8
-"""Characters from which on a key is taken out of what a gateway says; a shorter one is a word, no secret."""
+LONGEST_WAIT = 300.0
+"""Seconds; a gateway that asks for a longer pause is asked again all the same."""
 
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.PoolTimeout)
 
@@ -73,6 +76,34 @@ class ListUnavailable(Exception):
     """The gateway does not answer the list call in a way that can be used: ask one by one."""
 
 
+class _Bearer(httpx.Auth):
+    """Puts the key into the one header; no variable of ours ever has it bare."""
+
+    def __init__(self, key: Secret) -> None:
+        self._key = key
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        yield request
+
+
+_asking = threading.local()
+
+
+def _discreet(record: logging.LogRecord) -> bool:
+    """Take the key of this thread's request out of what is logged of its answer's head."""
+    key: Secret | None = getattr(_asking, "key", None)
+    if key is not None:
+        record.msg, record.args = key.taken_out_of(record.getMessage()), None
+    return True
+
+
+@functools.cache
+def _log_discreetly() -> None:
+    for name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy"):
+        logging.getLogger(name).addFilter(_discreet)
+
+
 @functools.cache
 def tls_context() -> ssl.SSLContext:
     """Return the one TLS context of this process; building it costs more than a request."""
@@ -105,6 +136,7 @@ class Client:
         loopback = is_loopback(parts.hostname or "")
         if parts.scheme != "https" and not loopback:
             raise errors.ConfigurationError("base_url must use https, because the key travels with every request.")
+        _log_discreetly()
         try:
             self._http = httpx.Client(
                 verify=tls_context() if parts.scheme == "https" else False,
@@ -121,13 +153,15 @@ class Client:
         """Close the connections."""
         self._http.close()
 
-    def create(self, body: bytes) -> TaskState:
+    def create(self, body: bytes, key: Secret | None = None) -> TaskState:
         """Ask for a task, once.
 
         Parameters
         ----------
         body : bytes
             The JSON of the request.
+        key : Secret, optional
+            From `key_now`; asked for now where not given.
 
         Returns
         -------
@@ -141,16 +175,14 @@ class Client:
         KlingError
             It was refused, or never left: no task exists.
         """
-        key = self._key_now()
-        try:
-            status, content = self._exchange("POST", self._url, key, body)
-        except httpx.HTTPError as error:
-            raise AnswerLost(_broken(self._url, error, key)) from None
+        key = key or self.key_now()
+        status, content, wait = self._exchange("POST", self._url, key, body)
         envelope = envelopes.read(content)
         state = envelopes.read_task(envelope.data, envelope.request_id) if envelope.ok else None
         if state is not None and 200 <= status < 300:
             return state
-        refusal = _hide(refusals.error_for(status, envelope), key)
+        refusal = refusals.error_for(status, envelope)
+        refusal.retry_after = wait
         if refusals.leaves_a_doubt(status, envelope):
             # A refusal's "nothing is billed, send it again" would not be true here.
             refusal.money = refusal.advice = ""
@@ -177,10 +209,10 @@ class Client:
         ConnectionFailed
             It could not be asked.
         """
-        status, envelope, key = self._get(f"{self._url}/{quote(some_id, safe='')}")
+        status, envelope = self._get(f"{self._url}/{quote(some_id, safe='')}")
         state = envelopes.read_task(envelope.data, envelope.request_id) if envelope.ok else None
         if state is None or status >= 300:
-            raise _hide(refusals.error_for(status, envelope), key)
+            raise refusals.error_for(status, envelope)
         return state
 
     def query_many(self, page: int = 1, size: int = 500) -> list[TaskState]:
@@ -205,57 +237,71 @@ class Client:
         APIError, ConnectionFailed
             As `query`.
         """
-        status, envelope, key = self._get(f"{self._url}?pageNum={page}&pageSize={size}")
+        status, envelope = self._get(f"{self._url}?pageNum={page}&pageSize={size}")
         tasks = envelopes.read_tasks(envelope.data) if envelope.ok and status < 300 else None
         if tasks is not None:
             return tasks
-        error = _hide(refusals.error_for(status, envelope), key)
+        error = refusals.error_for(status, envelope)
         if isinstance(error, (errors.RequestRefused, errors.NotPermitted)):
             raise ListUnavailable(str(error))
         raise error
 
-    def _get(self, url: str) -> tuple[int, envelopes.Envelope, Secret]:
-        key = self._key_now()
+    def _get(self, url: str) -> tuple[int, envelopes.Envelope]:
         try:
-            status, content = self._exchange("GET", url, key, None)
-        except httpx.HTTPError as error:
-            raise _broken(self._url, error, key) from None
-        return status, envelopes.read(content), key
+            status, content, _ = self._exchange("GET", url, self.key_now(), None)
+        except AnswerLost as lost:
+            raise lost.cause from None
+        return status, envelopes.read(content)
 
-    def _key_now(self) -> Secret:
+    def key_now(self) -> Secret:
+        """Return the key that counts now.
+
+        Raises
+        ------
+        ConfigurationError
+            There is none, or the user's function for it failed.
+        """
         try:
             return self._key()
         except errors.KlingError:
             raise
-        except Exception as error:
-            # The user's own function: what it raises says nothing of a request, for there was none.
-            message = f"The function that gives the API key failed ({type(error).__name__})."
-            raise errors.ConfigurationError(message) from error
+        except Exception as error:  # noqa: BLE001 - whatever it is, it says nothing of a request, for there was none
+            failed = f"The API key could not be looked up ({type(error).__name__})."
+        raise errors.ConfigurationError(failed)
 
-    def _exchange(self, method: str, url: str, key: Secret, body: bytes | None) -> tuple[int, bytes]:
+    def _exchange(self, method: str, url: str, key: Secret, body: bytes | None) -> tuple[int, bytes, float | None]:
         """Send one request and read its answer, without the key should that be repeated in it.
+
+        Returns
+        -------
+        int, bytes, float or None
+            The status, the body, and the seconds that the gateway asks to wait.
 
         Raises
         ------
         ConnectionFailed, ConfigurationError
             It never left.
-        httpx.HTTPError
+        AnswerLost
             It left, at least in part, and there is no whole answer.
         """
+        problem: Exception
         try:
             if self._http.is_closed:
                 raise httpx.ConnectError("the client is closed")
-            status, content = self._send(method, url, key, body)
+            status, content, wait = self._send(method, url, key, body)
+            return status, _without(key, content), wait
         except _NEVER_LEFT as error:
-            raise _unreachable(url, error, key) from None
+            why = _words(error, key)
+            problem = errors.ConnectionFailed(f"{_host(url)} could not be reached ({why}).", money="Nothing was sent.")
+        except httpx.HTTPError as error:
+            problem = AnswerLost(_broken(url, error, key))
         except (httpx.InvalidURL, UnicodeError) as error:
-            raise errors.ConfigurationError(f"base_url cannot be used: {envelopes.one_line(error, 200)}.") from None
-        return status, _without(key, content)
+            problem = errors.ConfigurationError(f"base_url cannot be used: {envelopes.one_line(error, 200)}.")
+        # Out here, so that it leads to no error of httpx's: they hold the request, and that the key.
+        raise problem
 
-    def _send(self, method: str, url: str, key: Secret, body: bytes | None) -> tuple[int, bytes]:
-        headers = {"Authorization": f"Bearer {key.reveal()}"}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
+    def _send(self, method: str, url: str, key: Secret, body: bytes | None) -> tuple[int, bytes, float | None]:
+        headers = {} if body is None else {"Content-Type": "application/json"}
         limits = self._timeouts
         timeout = httpx.Timeout(
             limits.read if body is None else limits.create,
@@ -263,27 +309,38 @@ class Client:
             write=limits.write,
             pool=None,
         )
-        with self._http.stream(method, url, headers=headers, content=body, timeout=timeout) as answer:
-            pieces, size = [], 0
-            deadline = time.monotonic() + limits.whole
-            for piece in answer.iter_bytes():
-                pieces.append(piece)
-                size += len(piece)
-                if size > MAX_ANSWER:
-                    break
-                if time.monotonic() > deadline:
-                    raise httpx.ReadTimeout("the answer did not end")
-            return answer.status_code, b"".join(pieces)
+        _asking.key = key
+        try:
+            with self._http.stream(
+                method, url, headers=headers, content=body, timeout=timeout, auth=_Bearer(key)
+            ) as answer:
+                content = self._read(answer)
+        finally:
+            del _asking.key
+        return answer.status_code, content, _seconds(answer.headers.get("Retry-After"))
+
+    def _read(self, answer: httpx.Response) -> bytes:
+        pieces, size = [], 0
+        deadline = time.monotonic() + self._timeouts.whole
+        for piece in answer.iter_bytes():
+            pieces.append(piece)
+            size += len(piece)
+            if size > MAX_ANSWER:
+                break
+            if time.monotonic() > deadline:
+                raise httpx.ReadTimeout("the answer did not end")
+        return b"".join(pieces)
+
+
+def _seconds(header: str | None) -> float | None:
+    """Read a Retry-After in seconds; as a date it says no more than the queue's own patience."""
+    text = (header or "").strip()
+    return min(float(text), LONGEST_WAIT) if text.isascii() and text.isdigit() else None
 
 
 def _host(url: str) -> str:
     parts = urlsplit(url)
     return parts.netloc.rpartition("@")[2] or url
-
-
-def _unreachable(url: str, error: httpx.HTTPError, key: Secret) -> errors.ConnectionFailed:
-    why = _words(error, key)
-    return errors.ConnectionFailed(f"{_host(url)} could not be reached ({why}).", money="Nothing was sent.")
 
 
 def _broken(url: str, error: httpx.HTTPError, key: Secret) -> errors.ConnectionFailed:
@@ -294,25 +351,12 @@ def _broken(url: str, error: httpx.HTTPError, key: Secret) -> errors.ConnectionF
     return errors.ConnectionFailed(f"{_host(url)} {why} after the request was sent.", money="")
 
 
-def _words(error: Exception, key: Secret) -> str:
-    said = _without(key, str(error).encode("utf-8", "replace")).decode("utf-8", "replace")
-    return envelopes.one_line(said, 200) or type(error).__name__
-
-
 def _without(key: Secret, content: bytes) -> bytes:
     """Take the key out of what a gateway says, before any of it is cut to length."""
-    secret = key.reveal().encode()
-    return content.replace(secret, "…".encode()) if len(secret) >= SECRET_LENGTH else content
+    encoding = json.detect_encoding(content)
+    text = content.decode(encoding, "surrogateescape" if encoding.startswith("utf-8") else "replace")
+    return key.taken_out_of(text).encode("utf-8", "surrogateescape")
 
 
-def _hide(error: errors.APIError, key: Secret) -> errors.APIError:
-    """Take the key out of a message once more: in JSON it may have been written with escapes."""
-    secret = key.reveal()
-    if len(secret) < SECRET_LENGTH:
-        return error
-    error.message = error.message.replace(secret, "…")
-    error.args = (error.message,)
-    for name in ("code", "request_id"):
-        if secret in (getattr(error, name) or ""):
-            setattr(error, name, None)
-    return error
+def _words(error: Exception, key: Secret) -> str:
+    return envelopes.one_line(key.taken_out_of(str(error)), 200) or type(error).__name__

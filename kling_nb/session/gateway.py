@@ -89,6 +89,8 @@ class Gateway:
         said = []
         if left.under_way:
             said.append(f"{in_words(left.under_way)} under way, paid once: kling.resume() or `%kling resume` collects.")
+        if left.uncertain:
+            said.append(f"{in_words(left.uncertain)} uncertain, the answer was lost: kling.resume() looks for it.")
         if left.cancelled:
             said.append(f"{in_words(left.cancelled)} not sent, for want of free slots: cancelled, nothing to pay.")
         if said and sys.stderr is not None:
@@ -175,6 +177,22 @@ def release(gateway: Gateway, user: object) -> None:
             if other is gateway:
                 del _gateways[identity]
     gateway.close()
+
+
+def in_hand(some_id: str) -> bool:
+    """Tell whether any gateway of this process is at work on a task."""
+    with _lock:
+        gateways = list(_gateways.values())
+    jobs = (each.runner.jobs.get(some_id) for each in gateways if not each.runner.stopping)
+    return any(job is not None and not job.settled for job in jobs)
+
+
+def wake() -> None:
+    """Have every gateway of this process ask again at once, for a new key may have made it possible."""
+    with _lock:
+        gateways = list(_gateways.values())
+    for gateway in gateways:
+        gateway.runner.wake()
 
 
 def under_way() -> int:

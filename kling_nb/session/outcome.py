@@ -5,8 +5,16 @@ from typing import Any
 from kling_nb import errors
 from kling_nb.records import TaskRecord
 
-UNCERTAIN_MONEY = "The task may exist and may be billed; it was not sent again."
-UNCERTAIN_ADVICE = "Look for its external_task_id {} with the gateway before sending it again."
+UNCERTAIN_MONEY = "The task may exist and may be billed; sending it again might pay twice, so it was not."
+UNCERTAIN_ADVICE = (
+    "`%kling resume` looks for it again (its external_task_id is {external_task_id}); "
+    "`%kling resume --send {id}` sends it again, and `%kling resume --forget {id}` closes it."
+)
+
+
+def advice_of_doubt(record: TaskRecord) -> str:
+    """Return what the user can do about a task of which it is not known whether it exists."""
+    return UNCERTAIN_ADVICE.format(external_task_id=record.external_task_id, id=record.id)
 
 
 def in_words(count: int) -> str:
@@ -35,7 +43,7 @@ def error_of(record: TaskRecord, task: Any = None) -> errors.KlingError | None:
             return errors.KlingError(f"Task {record.id} was cancelled.", money="It was never sent.", task=task)
         return _rebuild(record, task, money="This task was never sent, because an earlier one was refused so.")
     if record.task_status == "uncertain":
-        return _rebuild(record, task, money=UNCERTAIN_MONEY, advice=UNCERTAIN_ADVICE.format(record.external_task_id))
+        return _rebuild(record, task, money=UNCERTAIN_MONEY, advice=advice_of_doubt(record))
     if failure is None:
         return None
     # A task that failed without having been sent was refused or never left.
@@ -50,6 +58,9 @@ def still_going_on(record: TaskRecord, seconds: float, note: str, task: Any = No
     if record.task_status == "planned":
         money = "It is not sent yet, and so not paid; it is sent when the account has free slots."
         return errors.WaitTimeout(message, money=money, advice="`%kling wait` goes on waiting.", task=task)
+    if record.task_status in ("sending", "uncertain"):
+        money = "It may be paid; what becomes of it is seen to in the background, and nothing is sent twice."
+        return errors.WaitTimeout(message, money=money, task=task)
     return errors.WaitTimeout(message, task=task)
 
 
@@ -57,9 +68,9 @@ def in_no_hands(record: TaskRecord, task: Any = None) -> errors.KlingError:
     """Return the error of waiting for a task that this kernel neither sends nor can follow."""
     message = f"Task {record.id} is {record.task_status}, and this kernel is not sending it."
     if record.task_status == "planned":
-        money = "It was never sent, unless another kernel is about to: nothing is paid so far."
-        return errors.KlingError(message, money=money, advice="Make the request again.", task=task)
-    money = "It may be on its way from another kernel, or that one has ended; then it may exist and may be billed."
+        advice = f"`%kling resume --send {record.id}` sends it, and `%kling resume --forget {record.id}` closes it."
+        return errors.KlingError(message, money="It was never sent: nothing is paid.", advice=advice, task=task)
+    money = "Its kernel has ended, so it may exist and may be billed."
     return errors.KlingError(message, money=money, advice="`%kling resume` says what became of it.", task=task)
 
 
@@ -76,6 +87,7 @@ def _rebuild(
     kind = found if isinstance(found, type) and issubclass(found, errors.KlingError) else errors.KlingError
     if money is None and not kind.default_money:
         money = otherwise
+    advice = failure.advice if advice is None else advice
     if issubclass(kind, errors.APIError):
         refused: type[errors.APIError] = kind
         return refused(
@@ -95,9 +107,12 @@ def how_to_collect(record: TaskRecord) -> str:
     if record.task_status in ("submitted", "processing"):
         return f"`%kling wait {record.id}` waits for it; after a restart of the kernel, `%kling resume` collects it."
     if record.task_status in ("planned", "sending"):
-        return f"`%kling wait {record.id}` waits for it."
+        return (
+            f"`%kling wait {record.id}` waits for it; if its kernel has ended, "
+            f"`%kling resume --send {record.id}` sends it."
+        )
     if record.task_status == "uncertain":
-        return UNCERTAIN_ADVICE.format(record.external_task_id)
+        return advice_of_doubt(record)
     if record.task_status == "succeeded" and record.missing:
         return "`%kling resume` fetches the rest for as long as the gateway keeps it."
     return ""

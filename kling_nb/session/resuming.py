@@ -1,33 +1,35 @@
 """Collecting what is known to exist: what this process has under way, and what an earlier kernel left."""
 
-import time
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from kling_nb.errors import WaitTimeout
-from kling_nb.records import Failure, TaskRecord
+from kling_nb.records import TaskRecord
+from kling_nb.session.deciding import send_it
 from kling_nb.session.history import TaskList
 from kling_nb.session.outcome import in_words
 from kling_nb.session.screen import Screen
 from kling_nb.session.task import Task
 from kling_nb.session.watching import seconds_of, watch
-from kling_nb.workspace.owners import is_gone, this_process
 
 if TYPE_CHECKING:
     from kling_nb.session.session import Session
 
-STILL_SENDING = 300.0
-"""Seconds for which a create may be on its way in another kernel that is alive."""
+_NEVER_SENT = "{} never sent, nothing to pay: `%kling resume --send` sends, `%kling resume --forget ID` closes."
+_UNCERTAIN = (
+    "{} uncertain, because the gateway neither shows nor provably lacks what was sent: "
+    "`%kling resume --send ID` sends it again, `%kling resume --forget ID` closes it."
+)
+_ELSEWHERE = "{} in the hands of another kernel, which goes on with it."
 
 
 class Resumed(TaskList):
-    """The tasks that were collected, and what is to be said of the others.
+    """The tasks that were taken in hand, and what is to be said of the others.
 
     Parameters
     ----------
     tasks : sequence of Task
-        Followed and collected.
+        Looked for, followed, collected or sent.
     session : Session
         Where they are.
     remarks : list of str
@@ -41,13 +43,24 @@ class Resumed(TaskList):
     @property
     def message(self) -> str:
         """What was done and what remains, in words."""
-        whole = sum(task.record.complete for task in self)
-        first = f"{in_words(whole)} of {len(self)} collected." if self else "Nothing to collect."
-        return " ".join([first, *self.remarks])
+        real = [task for task in self if task.task_status not in ("planned", "uncertain")]
+        whole = sum(task.task_status == "succeeded" and task.record.complete for task in real)
+        failed = sum(task.task_status == "failed" for task in real)
+        part = sum(task.task_status == "succeeded" and not task.record.complete for task in real)
+        first = f"{in_words(whole)} of {len(real)} collected"
+        first += f", {failed} failed" * bool(failed) + f", {part} with images missing" * bool(part) + "."
+        return " ".join([first if real else "Nothing to collect.", *self.remarks])
 
 
-def resume(session: "Session", where: Screen, timeout: float | None = None) -> Resumed:
-    """Follow and download what an earlier kernel left; sends nothing.
+def resume(
+    session: "Session",
+    where: Screen,
+    timeout: float | None = None,
+    *,
+    send: bool | str = False,
+    yes: bool = False,
+) -> Resumed:
+    """Look for, follow and download what an earlier kernel left; send it only when told to.
 
     Parameters
     ----------
@@ -57,6 +70,11 @@ def resume(session: "Session", where: Screen, timeout: float | None = None) -> R
         Shows the progress.
     timeout : float, optional
         Seconds; the setting of that name where not given.
+    send : bool or str
+        Also send what was never sent, or provably never came; or, with an id, that task alone, also when that
+        is uncertain.
+    yes : bool
+        Whether the user has agreed to more than ``confirm_above`` images.
 
     Returns
     -------
@@ -65,20 +83,22 @@ def resume(session: "Session", where: Screen, timeout: float | None = None) -> R
 
     Raises
     ------
+    InvalidRequest
+        The task of that id cannot be sent, or nobody agreed.
     WaitTimeout
         Some are still under way; they are followed on.
     """
-    tasks: list[Task] = []
     remarks: dict[str, int] = {}
-    records = session.workspace.journal.unfinished() if session.workspace.exists else []
-    for record in records:
-        task = session.as_task(record)
-        remark = _take(session, task, record)
-        if remark is None:
-            tasks.append(task)
-        else:
+    session.workspace.tidy()
+    if isinstance(send, str):
+        tasks = [send_it(session, send, yes=yes)]
+    else:
+        tasks = _take_all(session, remarks, send=send, yes=yes)
+    watch_all(session, tasks, where, timeout)
+    for task in tasks:
+        remark = {"planned": _NEVER_SENT, "uncertain": _UNCERTAIN}.get(task.task_status)
+        if remark is not None and not task.live:
             remarks[remark] = remarks.get(remark, 0) + 1
-    _watch_all(session, tasks, where, timeout)
     return Resumed(tasks, session, [remark.replace("{}", in_words(count), 1) for remark, count in remarks.items()])
 
 
@@ -108,38 +128,48 @@ def wait_for_all(session: "Session", where: Screen, timeout: float | None = None
     with runner.changed:
         jobs = [job for job in runner.jobs.values() if job.store is session.workspace]
     tasks = [Task(session, job.record, job) for job in jobs]
-    _watch_all(session, tasks, where, timeout)
+    watch_all(session, tasks, where, timeout)
     return TaskList(tasks, session)
 
 
-def _take(session: "Session", task: Task, record: TaskRecord) -> str | None:
-    """Take a task in hand, or return why not, with ``{}`` where the number of such tasks goes."""
+def _take_all(session: "Session", remarks: dict[str, int], *, send: bool, yes: bool) -> list[Task]:
+    """Take in hand what can be; note what cannot."""
+    records = session.workspace.journal.unfinished() if session.workspace.exists else []
+    found = [(task := session.as_task(record), _why_not(session, task, record, send=send)) for record in records]
+    tasks = [task for task, remark in found if remark is None]
+    for remark in (remark for _, remark in found if remark is not None):
+        remarks[remark] = remarks.get(remark, 0) + 1
+    idle = [task for task in tasks if not task.live]
+    if send:
+        may_be_sent = ("planned", "sending", "uncertain")
+        session.may_spend(sum(task.n for task in idle if task.task_status in may_be_sent), yes=yes)
+    for task in idle:
+        if not session.take_over(task, send="absent" if send else "nothing") and task.job is None:
+            # Another kernel was quicker.
+            tasks.remove(task)
+            remarks[_ELSEWHERE] = remarks.get(_ELSEWHERE, 0) + 1
+    return tasks
+
+
+def _why_not(session: "Session", task: Task, record: TaskRecord, *, send: bool) -> str | None:
+    """Return why nothing is done about a task, with ``{}`` where the number of such tasks goes."""
     if record.gateway != session.gateway_name:
         return f"{{}} at {record.gateway}: use that gateway to collect."
     if task.live:
         return None
-    # It may have gone on since the list was read.
-    record = session.stored(record.id) or record
-    # This very process has it in no session's hands: then it will not be sent any more.
-    gone = is_gone(record.owner) or record.owner == this_process()
-    if record.task_status == "planned":
-        if not gone:
-            return "{} waiting for free slots in another kernel: not sent yet, nothing to collect."
-        session.workspace.journal.update(replace(record, task_status="cancelled", finished_at=time.time()))
-        return "{} never sent, because the kernel ended before: cancelled, nothing to pay."
-    if record.task_status == "sending":
-        if not gone and time.time() - (record.sent_at or 0.0) < STILL_SENDING:
-            return "{} being sent just now, perhaps by another kernel: try again in a few minutes."
-        message = "Its process ended while it was being sent, so it is not known whether the task exists."
-        record = replace(record, task_status="uncertain", failure=Failure("ConnectionFailed", message))
-        session.workspace.journal.update(record)
-    if record.task_status == "uncertain":
-        return "{} uncertain: whether the gateway has the task is not known (`%kling history uncertain`)."
-    session.take_over(task)
-    return None
+    if session.in_other_hands(record):
+        return _ELSEWHERE
+    return _NEVER_SENT if record.task_status == "planned" and not send else None
 
 
-def _watch_all(session: "Session", tasks: Sequence[Task], where: Screen, timeout: float | None) -> None:
+def watch_all(session: "Session", tasks: Sequence[Task], where: Screen, timeout: float | None) -> None:
+    """Wait until tasks are settled, with progress.
+
+    Raises
+    ------
+    WaitTimeout
+        Some are still under way.
+    """
     jobs = [task.job for task in tasks if task.job is not None]
     seconds = seconds_of(timeout, session.settings.timeout)
     if jobs and not watch(session.gateway.runner, jobs, where, seconds):

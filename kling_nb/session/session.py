@@ -1,19 +1,22 @@
 """A session: settings, a gateway and a workspace, and what can be done with the three."""
 
+import contextlib
+import functools
 import secrets
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from kling_nb import errors
-from kling_nb.engine.jobs import Job
-from kling_nb.records import SANDBOX_GATEWAY, UNDER_WAY, TaskRecord
-from kling_nb.session.gateway import Gateway, gateway_for, is_at_hand, release, workspace_at
+from kling_nb.engine.jobs import Job, after_loss
+from kling_nb.records import SANDBOX_GATEWAY, Failure, TaskRecord
+from kling_nb.session.gateway import Gateway, gateway_for, in_hand, is_at_hand, release, workspace_at
 from kling_nb.session.history import TaskList
 from kling_nb.session.places import shown
 from kling_nb.session.task import Task
+from kling_nb.session.watching import interruptible
 from kling_nb.settings import Settings
 from kling_nb.workspace.owners import this_process
 
@@ -124,24 +127,65 @@ class Session:
         WorkspaceError
             It could not be journalled, and so was not sent.
         """
+        self.may_spend(request.n, yes=yes)
+        runner = self.gateway.runner
+        request, record = self._planned(request)
+        try:
+            self.workspace.keep_references(request.references)
+            self.workspace.journal.insert([record])
+            job = self._job(record, request.encode)
+            # The engine lets go of the pictures' bytes once they are sent; a task must not keep them either.
+            without_bytes = tuple(replace(reference, data=None) for reference in record.references)
+            task = Task(self, replace(record, references=without_bytes), job)
+            with interruptible(task):
+                runner.learn(record.model_name, self.workspace.journal.durations(record.gateway, record.model_name))
+                runner.submit(job)
+        except BaseException as error:
+            if in_hand(record.id):
+                raise
+            self._withdraw(record)
+            if type(error) is KeyboardInterrupt:
+                raise errors.WaitInterrupted("Interrupted before anything was sent: nothing to pay.") from None
+            raise
+        return task
+
+    def _withdraw(self, record: TaskRecord) -> None:
+        """Leave no task for somebody to send that the user has interrupted before the engine had it."""
+        self.gateway.spend(-record.n, None)
+        with contextlib.suppress(errors.KlingError):
+            stored = self.stored(record.id)
+            if stored is not None and stored.task_status == "planned":
+                self.workspace.journal.update(replace(stored, task_status="cancelled", finished_at=time.time()))
+
+    def may_spend(self, n: int, *, yes: bool) -> None:
+        """Make sure that so many images may be asked for, and count them.
+
+        Parameters
+        ----------
+        n : int
+            Images.
+        yes : bool
+            Whether the user has agreed to more than ``confirm_above``.
+
+        Raises
+        ------
+        ConfigurationError
+            There is no key, or ``max_images`` is reached.
+        InvalidRequest
+            Nobody agreed.
+        """
         if not self.settings.sandbox:
             self.settings.key.current()
-        self._agree(request.n, yes=yes)
-        gateway = self.gateway
-        self._count(gateway, request.n)
-        try:
-            return self._send(gateway, request)
-        except BaseException:
-            gateway.spend(-request.n, None)
-            raise
+        self._agree(n, yes=yes)
+        self._count(self.gateway, n)
 
-    def _send(self, gateway: Gateway, request: "Request") -> Task:
-        now = gateway.runner.clock()
+    def _planned(self, request: "Request") -> tuple["Request", TaskRecord]:
+        now = self.gateway.runner.clock()
         some_id = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{_letters(5)}"
         request = request.with_(external_task_id=request.external_task_id or f"kling_nb-{some_id}-{_letters(8)}")
         record = TaskRecord(
             id=some_id,
-            gateway=gateway.name,
+            gateway=self.gateway_name,
             request=request.summary(),
             digest=request.digest,
             references=request.references,
@@ -150,14 +194,7 @@ class Session:
             warnings=request.warnings,
             owner=this_process(),
         )
-        self.workspace.keep_references(request.references)
-        self.workspace.journal.insert([record])
-        gateway.runner.learn(record.model_name, self.workspace.journal.durations(record.gateway, record.model_name))
-        job = Job(record, self.workspace, request.encode, self.settings.slots, self.settings.poll_interval)
-        gateway.runner.submit(job)
-        # The engine lets go of the pictures' bytes once they are sent; a task must not keep them either.
-        without_bytes = tuple(replace(reference, data=None) for reference in record.references)
-        return Task(self, replace(record, references=without_bytes), job)
+        return request, record
 
     def same(self, request: "Request") -> Task | None:
         """Return the newest finished task of the same request at this gateway, if there is one."""
@@ -196,7 +233,7 @@ class Session:
         record = self.workspace.journal.get(some_id) if self.workspace.exists and some_id else None
         if record is None:
             raise errors.InvalidRequest(
-                f"There is no task {some_id!r} in {shown(self.workspace.folder)}.",
+                f"There is no task {some_id[:80]!r} in {shown(self.workspace.folder)}.",
                 money="",
                 advice="`%kling history` (kling.tasks()) lists them.",
             )
@@ -212,17 +249,28 @@ class Session:
         runner = self._gateway.runner if self._gateway is not None else None
         return runner is not None and not runner.stopping and runner.jobs.get(job.record.id) is job
 
+    def in_other_hands(self, record: TaskRecord) -> bool:
+        """Tell whether another gateway of this process, or another living kernel, has a task in hand."""
+        return in_hand(record.id) or not self.workspace.journal.leases.is_free(record.owner)
+
     def stored(self, some_id: str) -> TaskRecord | None:
         """Return a task as the journal has it now."""
         return self.workspace.journal.get(some_id) if self.workspace.exists else None
 
-    def take_over(self, task: Task) -> bool:
-        """Follow or collect a task that exists at the gateway and that nobody here has in hand.
+    def take_over(self, task: Task, *, send: Literal["nothing", "absent", "anyway"] = "nothing") -> bool:
+        """Look for, follow, collect or send a task that no living kernel has in hand.
+
+        Parameters
+        ----------
+        task : Task
+            The task.
+        send : {"nothing", "absent", "anyway"}
+            Send it if it was never sent or provably never came to the gateway, or also where that is uncertain.
 
         Returns
         -------
         bool
-            Whether there is something to wait for.
+            Whether there is something to wait for here.
 
         Raises
         ------
@@ -230,9 +278,7 @@ class Session:
             It was sent to another gateway, or there is no key.
         """
         record = self.stored(task.id)
-        if record is None or not (
-            record.task_status in UNDER_WAY or (record.task_status == "succeeded" and not record.complete)
-        ):
+        if record is None or not _is_open(record, send):
             return False
         if record.gateway != self.gateway_name:
             raise errors.ConfigurationError(
@@ -242,12 +288,34 @@ class Session:
             )
         if not self.settings.sandbox:
             self.settings.key.current()
-        job = Job(record, self.workspace, _already_sent, self.settings.slots, self.settings.poll_interval)
+        record = None if in_hand(task.id) else self.workspace.journal.leases.take(task.id)
+        if record is None or not _is_open(record, send):
+            return False
+        if record.task_status == "sending":
+            record = after_loss(record, Failure("ConnectionFailed", "Its process ended while it was being sent."))
+            self.workspace.journal.update(record)
         runner = self.gateway.runner
+        job = self._job(record, functools.partial(self._encode_again, record))
+        if record.task_status == "planned":
+            task.join(job)
+            runner.submit(job)
+            return True
+        job.when_absent, job.insist = "ask" if send == "nothing" else "send", send == "anyway"
         # The runner counts on its own clock from when the task was submitted.
         job.began -= max(0.0, runner.clock() - (record.submitted_at or runner.clock()))
         task.join(runner.adopt(job))
         return True
+
+    def _job(self, record: TaskRecord, body: Callable[[], bytes]) -> Job:
+        chosen = self.settings
+        return Job(record, self.workspace, body, chosen.slots, chosen.poll_interval, chosen.grace)
+
+    def _encode_again(self, record: TaskRecord) -> bytes:
+        """Return the body of a request from the journal and the stored references."""
+        from kling_nb.request import encode_summary
+
+        references = {reference.sha256: reference for reference in record.references}
+        return encode_summary(record.request, lambda sha256: self.workspace.read_reference(references[sha256]))
 
     def price(self, n: int, record: TaskRecord | None = None) -> str | None:
         """Return what so many images cost, with the currency; None where it is not known or nothing."""
@@ -298,6 +366,10 @@ class Session:
             )
 
 
+def _is_open(record: TaskRecord, send: str) -> bool:
+    return not record.complete and (record.task_status != "planned" or send != "nothing")
+
+
 def _says_yes(question: str) -> bool:
     try:
         return input(question).strip().lower() in ("y", "yes")
@@ -313,11 +385,6 @@ def _only_one(references: list[Any], role: str) -> Any:
 
 def _letters(count: int) -> str:
     return "".join(secrets.choice(_LETTERS) for _ in range(count))
-
-
-def _already_sent() -> bytes:
-    message = "a task that exists is not sent again"
-    raise AssertionError(message)
 
 
 def can_ask() -> bool:

@@ -13,7 +13,7 @@ from kling_nb.session.image import ImageList, images_of
 from kling_nb.session.outcome import error_of, how_to_collect, in_no_hands, still_going_on
 from kling_nb.session.screen import Screen, screen
 from kling_nb.session.views import view_of
-from kling_nb.session.watching import keep_current, seconds_of, watch
+from kling_nb.session.watching import interrupted, keep_current, seconds_of, watch, watch_elsewhere
 
 if TYPE_CHECKING:
     from kling_nb.session.session import Session
@@ -166,16 +166,25 @@ class Task(ShownOnce):
             Seconds; the setting of that name where not given.
         """
         seconds = seconds_of(timeout, self._session.settings.timeout)
-        if self.job is None and not self.record.complete:
-            self._session.take_over(self)
-        job = self._job
-        if job is not None and not watch(self._session.gateway.runner, [job], where, seconds):
-            raise still_going_on(self.record, seconds, job.note, self)
+        deadline = time.monotonic() + seconds
+        job = self._watch_here(where, seconds, deadline)
+        while job is not None and job.aside and self._session.in_other_hands(self.record):
+            # Another kernel has taken it over, and may end before it is done.
+            job = self._watch_here(where, seconds, deadline)
         found = self.error
         if found is not None:
             raise found from (job.error if job is not None else None)
-        if job is None and not self.record.complete:
+        if (job is None or job.aside) and not self.record.complete:
             raise in_no_hands(self.record, self)
+
+    def _watch_here(self, where: Screen, seconds: float, deadline: float) -> Job | None:
+        left = max(0.0, deadline - time.monotonic())
+        if self.job is None and not self.record.complete and not self._session.take_over(self):
+            left = watch_elsewhere(self._session, self, where, left)
+        job = self._job
+        if job is not None and not watch(self._session.gateway.runner, [job], where, left):
+            raise still_going_on(self.record, seconds, job.note, self)
+        return job
 
     def cancel(self) -> bool:
         """Cancel the task while it is unsent.
@@ -187,6 +196,13 @@ class Task(ShownOnce):
         """
         job = self.job
         return job is not None and bool(self._session.gateway.runner.cancel([job]))
+
+    def interrupted(self) -> errors.WaitInterrupted:
+        """Cancel the task if it is unsent; return the interrupt that says whether it is under way."""
+        # Not `job`: the interrupt may have come before the engine has it.
+        if self._job is None:
+            return errors.WaitInterrupted("Interrupted.")
+        return interrupted(self._session.gateway.runner, [self._job])
 
     def keep_current(self, where: Screen) -> None:
         """Keep a screen up to date in the background, until the task is settled.

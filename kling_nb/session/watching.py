@@ -1,21 +1,25 @@
 """Waiting for tasks in the main thread, with progress, and keeping a display up to date without waiting."""
 
+import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from kling_nb.engine.jobs import Job
 from kling_nb.engine.polling import typical
 from kling_nb.engine.runner import Runner
-from kling_nb.errors import InvalidRequest, WaitInterrupted
+from kling_nb.errors import InvalidRequest, WaitInterrupted, WaitTimeout
+from kling_nb.records import TaskRecord
 from kling_nb.session.outcome import in_words
 from kling_nb.session.screen import Screen
 
 if TYPE_CHECKING:
+    from kling_nb.session.session import Session
     from kling_nb.session.task import Task
 
 TICK = 0.5
 """Seconds between two updates of the progress when nothing happens."""
+_LAST_LOOKS = 15.0
 QUICK = 0.1
 """Seconds between two updates at least, however much happens."""
 
@@ -92,8 +96,59 @@ def watch(runner: Runner, jobs: Sequence[Job], screen: Screen, timeout: float) -
                 runner.wait(settled, min(QUICK, max(0.0, deadline - time.monotonic())))
     except KeyboardInterrupt:
         screen.done()
-        raise WaitInterrupted(_interrupt(runner, jobs)) from None
+        raise interrupted(runner, jobs) from None
     return True
+
+
+def watch_elsewhere(session: "Session", task: "Task", screen: Screen, timeout: float) -> float:
+    """Wait for a task that another kernel has in hand; take it over should that kernel end.
+
+    Parameters
+    ----------
+    session : Session
+        Whose workspace.
+    task : Task
+        The task.
+    screen : Screen
+        Where progress is shown.
+    timeout : float
+        Seconds.
+
+    Returns
+    -------
+    float
+        The seconds that are left, when it is in no other kernel's hands any more.
+
+    Raises
+    ------
+    WaitInterrupted
+        The user pressed Interrupt; the other kernel goes on.
+    WaitTimeout
+        The other kernel has it still.
+    """
+    deadline = time.monotonic() + timeout
+    note = ["Another kernel of this workspace has the task in hand."]
+    try:
+        while True:
+            record = task.record
+            free = not session.in_other_hands(record)
+            # Nothing to take over is a task that waits for the user's word; or a third kernel was quicker.
+            if record.complete or (free and (session.take_over(task) or not session.in_other_hands(task.record))):
+                return max(0.0, deadline - time.monotonic())
+            if record.failure is not None and not _looked_for(record, session.settings.grace):
+                return 0.0
+            if time.monotonic() >= deadline:
+                raise WaitTimeout(f"Task {record.id} is still {record.task_status} after {timeout:g} s. {note[0]}")
+            screen.progress([record], now=time.time(), expected=None, notes=note)
+            time.sleep(min(TICK, max(0.0, deadline - time.monotonic())))
+    except KeyboardInterrupt:
+        screen.done()
+        raise WaitInterrupted(f"Interrupted. {note[0]} It goes on with it.") from None
+
+
+def _looked_for(record: TaskRecord, grace: float) -> bool:
+    """Tell whether the kernel that sent a task may still be looking for it."""
+    return record.task_status == "uncertain" and time.time() < (record.sent_at or 0.0) + grace + _LAST_LOOKS
 
 
 def _show(runner: Runner, jobs: Sequence[Job], screen: Screen) -> None:
@@ -106,9 +161,33 @@ def _show(runner: Runner, jobs: Sequence[Job], screen: Screen) -> None:
     )
 
 
-def _interrupt(runner: Runner, jobs: Sequence[Job]) -> str:
+@contextlib.contextmanager
+def interruptible(task: "Task") -> Iterator[None]:
+    """Have an interrupt that comes at any moment cancel what was not sent, and say what is under way.
+
+    Parameters
+    ----------
+    task : Task
+        The task.
+
+    Raises
+    ------
+    WaitInterrupted
+        In place of a bare KeyboardInterrupt.
+    """
+    try:
+        yield
+    except WaitInterrupted:
+        raise
+    except KeyboardInterrupt:
+        raise task.interrupted() from None
+
+
+def interrupted(runner: Runner, jobs: Sequence[Job]) -> WaitInterrupted:
+    """Cancel what was not sent, and return the interrupt that says what is under way and how to collect it."""
     cancelled = runner.cancel(jobs)
-    going_on = [job for job in jobs if not job.settled]
+    left = [job for job in jobs if not job.settled]
+    going_on = [job for job in left if job.record.task_status != "uncertain"]
     said = []
     if cancelled:
         said.append(f"{in_words(len(cancelled))} not sent: cancelled, nothing to pay.")
@@ -119,7 +198,13 @@ def _interrupt(runner: Runner, jobs: Sequence[Job]) -> str:
             f"{in_words(len(going_on))} under way ({ids}): paid once, and followed on in the background. "
             f"`%kling wait{' ' + which if which else ''}` collects; after a restart of the kernel, `%kling resume`."
         )
-    return " ".join(["Interrupted.", *said])
+    doubtful = len(left) - len(going_on)
+    if doubtful:
+        said.append(
+            f"{in_words(doubtful)} uncertain, because the answer was lost: looked for on in the background, and not "
+            "sent twice. `%kling resume` looks again."
+        )
+    return WaitInterrupted(" ".join(["Interrupted.", *said]))
 
 
 def keep_current(task: "Task", job: Job, screen: Screen) -> None:

@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import time
 from pathlib import Path
 
 from kling_nb.errors import WorkspaceError
 
 _TEMPORARY = ".writing-"
+_ABANDONED = 3600.0
 _NEW = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
 
 
@@ -94,6 +96,22 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(path, error) from error
+
+
+def tidy(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote have left in a folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Need not exist.
+    """
+    # One that is still being written is younger: the largest picture takes seconds.
+    before = time.time() - _ABANDONED
+    with contextlib.suppress(OSError):
+        for path in folder.glob(f"{_TEMPORARY}*"):
+            if path.stat().st_mtime < before:
+                path.unlink(missing_ok=True)
 
 
 def read(path: Path) -> bytes | None:

@@ -1,26 +1,20 @@
-"""The journal: every task, committed before it is paid for and after every step.
-
-``BEGIN IMMEDIATE`` because a deferred transaction that begins to write after another kernel did fails at
-once, whatever the time-out. The rollback journal and not WAL, which network file systems lack;
-``synchronous=EXTRA`` because with the rollback journal only that makes a commit survive a power cut.
-"""
+"""The journal: every task, committed before it is paid for and after every step."""
 
 import sqlite3
-import threading
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
 from kling_nb.errors import InvalidRequest, WorkspaceError
-from kling_nb.records import Spent, TaskRecord
-from kling_nb.workspace import rows, schema
+from kling_nb.records import URLS_LIVE, Spent, TaskRecord
+from kling_nb.workspace import rows
+from kling_nb.workspace.database import Database
+from kling_nb.workspace.leases import Leases
+from kling_nb.workspace.owners import this_process
+from kling_nb.workspace.slotmemory import SlotMemory
 
-_INSERT = f"INSERT INTO tasks ({', '.join(rows.COLUMNS)}) VALUES ({', '.join(':' + c for c in rows.COLUMNS)})"  # noqa: S608
-# A task under way is written anew when someone has deleted the journal: it may be paid.
-_UPDATE = f"{_INSERT} ON CONFLICT (id) DO UPDATE SET {', '.join(f'{c} = excluded.{c}' for c in rows.COLUMNS)}"
 _OPEN = "saved_at IS NULL AND task_status NOT IN ('failed', 'cancelled')"
-_BUSY_SECONDS = 30
 
 
 class Journal:
@@ -32,6 +26,10 @@ class Journal:
         The SQLite file.
     read_only : bool
         Never creates, migrates or writes; an empty file is an empty journal.
+    me : callable
+        Returns the name of this process.
+    clock : callable
+        Returns seconds since the epoch.
 
     Raises
     ------
@@ -39,22 +37,29 @@ class Journal:
         The file cannot be opened, is damaged, or is newer than this package.
     """
 
-    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read_only: bool = False,
+        me: Callable[[], str] = this_process,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.path = path
-        self._lock = threading.RLock()
-        with self._explained():
-            self._connection = _open_to_read(path) if read_only else _open(f"{_uri(path)}?mode=rwc", path)
-        self._file = _identity(path)
+        self._me = me
+        self._clock = clock
+        self._database = Database(path, read_only=read_only)
+        self.leases = Leases(self._database, clock, me)
+        self.slots = SlotMemory(self._database)
 
     @property
     def in_place(self) -> bool:
         """Whether the file of that name is still the one that is open: someone may delete or move it."""
-        return _identity(self.path) == self._file
+        return self._database.in_place
 
     def close(self) -> None:
         """Close the connection."""
-        with self._lock:
-            self._connection.close()
+        self._database.close()
 
     def insert(self, records: Iterable[TaskRecord]) -> None:
         """Write new tasks, all or none, durably.
@@ -73,8 +78,9 @@ class Journal:
         """
         records = list(records)
         try:
-            with self._transaction() as connection:
-                connection.executemany(_INSERT, [rows.to_row(record) for record in records])
+            with self._database.transaction() as connection:
+                connection.executemany(rows.INSERT, [rows.to_row(record) for record in records])
+                self.leases.sign(connection)
         except WorkspaceError as error:
             name = self._used_twice(records) if isinstance(error.__cause__, sqlite3.IntegrityError) else None
             if name is None:
@@ -82,16 +88,29 @@ class Journal:
             message = f"external_task_id {name!r} was already used for an earlier task."
             raise InvalidRequest(message, advice=f"Choose another; `%kling show {name}` shows that task.") from None
 
-    def update(self, *records: TaskRecord) -> None:
+    def update(self, *records: TaskRecord) -> bool:
         """Write what tasks have become, in one commit.
+
+        Parameters
+        ----------
+        *records : TaskRecord
+            Which this process has in hand, or of whose owner the record knows.
+
+        Returns
+        -------
+        bool
+            False when another process has taken one of them over: that one is as it was.
 
         Raises
         ------
         WorkspaceError
-            It could not be written.
+            It could not be written; then nothing was.
         """
-        with self._transaction() as connection:
-            connection.executemany(_UPDATE, [rows.to_row(record) for record in records])
+        me = self._me()
+        with self._database.transaction() as connection:
+            values = [{**rows.to_row(record), "me": me} for record in records]
+            written = connection.executemany(rows.UPSERT, values).rowcount
+        return written == len(records)
 
     def get(self, some_id: str) -> TaskRecord | None:
         """Return the task of an id.
@@ -139,12 +158,33 @@ class Journal:
 
     def count(self) -> int:
         """Return how many tasks there are."""
-        with self._explained(), self._lock:
-            return int(self._connection.execute("SELECT count(*) FROM tasks").fetchone()[0])
+        return int(self._database.read("SELECT count(*) FROM tasks")[0][0])
 
     def unfinished(self) -> list[TaskRecord]:
-        """Return the tasks that something remains to be done for, oldest first."""
-        return self._select(f"WHERE {_OPEN} ORDER BY created_at, id", [])
+        """Return the tasks that something remains to be done for, oldest first.
+
+        Images that never came are given up when their URLs are dead.
+        """
+        dead = "task_status = 'succeeded' AND finished_at IS NOT NULL AND finished_at < ?"
+        return self._select(f"WHERE {_OPEN} AND NOT ({dead}) ORDER BY created_at, id", [self._clock() - URLS_LIVE])
+
+    def known(self, record: TaskRecord, limit: int = 20) -> list[TaskRecord]:
+        """Return tasks that the gateway is known to have made for the account of another task, newest first.
+
+        Parameters
+        ----------
+        record : TaskRecord
+            With its ``account``; one without has no known others.
+        limit : int
+            At most so many.
+        """
+        if not record.account:
+            return []
+        clause = (
+            "WHERE gateway = ? AND account = ? AND task_id IS NOT NULL AND id != ? AND submitted_at IS NOT NULL "
+            "ORDER BY created_at DESC, id DESC LIMIT ?"
+        )
+        return self._select(clause, [record.gateway, record.account, record.id, limit])
 
     def same(self, gateway: str, digest: str) -> TaskRecord | None:
         """Return the newest finished task of the same request at the same gateway."""
@@ -160,25 +200,23 @@ class Journal:
 
         Longer than an hour took only those that a later kernel collected, and they say nothing.
         """
-        with self._explained(), self._lock:
-            found = self._connection.execute(
-                "SELECT finished_at - submitted_at FROM tasks WHERE gateway = ? AND model_name = ? "
-                "AND task_status = 'succeeded' AND finished_at > submitted_at AND finished_at < submitted_at + 3600 "
-                "ORDER BY created_at DESC LIMIT ?",
-                [gateway, model_name, limit],
-            ).fetchall()
+        found = self._database.read(
+            "SELECT finished_at - submitted_at FROM tasks WHERE gateway = ? AND model_name = ? "
+            "AND task_status = 'succeeded' AND finished_at > submitted_at AND finished_at < submitted_at + 3600 "
+            "ORDER BY created_at DESC LIMIT ?",
+            [gateway, model_name, limit],
+        )
         return [float(row[0]) for row in found]
 
     def spent(self) -> list[Spent]:
         """Return what was asked for by day (local time), model and gateway, newest first, without prices."""
-        with self._explained(), self._lock:
-            found = self._connection.execute(
-                "SELECT date(created_at, 'unixepoch', 'localtime') AS day, model_name, gateway, "
-                "sum(task_status NOT IN ('uncertain', 'sending')) AS tasks, "
-                "sum(n * (task_status NOT IN ('uncertain', 'sending'))) AS images, "
-                "sum(n * (task_status IN ('uncertain', 'sending'))) AS uncertain FROM tasks "
-                "WHERE task_status NOT IN ('planned', 'failed', 'cancelled') GROUP BY 1, 2, 3 ORDER BY 1 DESC, 2, 3"
-            ).fetchall()
+        found = self._database.read(
+            "SELECT date(created_at, 'unixepoch', 'localtime') AS day, model_name, gateway, "
+            "sum(task_status NOT IN ('uncertain', 'sending')) AS tasks, "
+            "sum(n * (task_status NOT IN ('uncertain', 'sending'))) AS images, "
+            "sum(n * (task_status IN ('uncertain', 'sending'))) AS uncertain FROM tasks "
+            "WHERE task_status NOT IN ('planned', 'failed', 'cancelled') GROUP BY 1, 2, 3 ORDER BY 1 DESC, 2, 3"
+        )
         return [Spent(**dict(row)) for row in found]
 
     def _used_twice(self, records: Sequence[TaskRecord]) -> str | None:
@@ -191,79 +229,8 @@ class Journal:
         return None
 
     def _select(self, clause: str, values: Sequence[object]) -> list[TaskRecord]:
-        with self._explained(), self._lock:
-            found = self._connection.execute(f"SELECT * FROM tasks {clause}", values).fetchall()  # noqa: S608
-        return [rows.from_row(row) for row in found]
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._explained(), self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            except BaseException:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-                raise
-
-    @contextmanager
-    def _explained(self) -> Iterator[None]:
-        try:
-            yield
-        except (sqlite3.Error, OSError) as error:
-            raise WorkspaceError(f"The journal {self.path} cannot be used: {error}.") from error
-
-
-def _open(uri: str, path: Path) -> sqlite3.Connection:
-    connection = _connect(uri)
-    try:
-        connection.execute("PRAGMA synchronous = EXTRA")
-        schema.migrate(connection, path)
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _open_to_read(path: Path) -> sqlite3.Connection:
-    connection = _connect(f"{_uri(path)}?mode=ro")
-    try:
-        found = schema.check(connection, path)
-    except sqlite3.OperationalError as error:
-        connection.close()
-        if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
-            raise
-        # A process died while it wrote. Before anyone can read, half a commit must be taken back, which
-        # SQLite does when it may write.
-        _open(f"{_uri(path)}?mode=rw", path).close()
-        return _open_to_read(path)
-    except BaseException:
-        connection.close()
-        raise
-    if found == 0:
-        # A process died between making the file and the tables.
-        connection.close()
-        return _open(":memory:", path)
-    return connection
-
-
-def _connect(uri: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-    connection.row_factory = sqlite3.Row
-    return connection
-
-
-def _identity(path: Path) -> tuple[int, int] | None:
-    try:
-        facts = path.stat()
-    except OSError:
-        return None
-    return facts.st_dev, facts.st_ino
-
-
-def _uri(path: Path) -> str:
-    return path.absolute().as_uri()
+        found = self._database.read(f"SELECT * FROM tasks {clause}", values)  # noqa: S608
+        return [rows.from_row(dict(row)) for row in found]
 
 
 def _escape(text: str) -> str:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from kling_nb.errors import WorkspaceError
+from kling_nb.records import TaskRecord
 from kling_nb.workspace.journal import Journal
 from kling_nb.workspace.owners import is_gone
 from kling_nb.workspace.workspace import JOURNAL
@@ -27,14 +29,21 @@ def unfinished(folder: Path) -> str:
     """
     journal = Journal(folder / JOURNAL, read_only=True)
     try:
-        records = [r for r in journal.unfinished() if r.task_status != "planned" or is_gone(r.owner)]
+        records = [record for record in journal.unfinished() if _is_left(journal, record)]
     finally:
         journal.close()
     if not records:
         return ""
     uncertain = sum(record.task_status == "uncertain" for record in records)
-    if uncertain == len(records):
-        return f"{'1 task is' if uncertain == 1 else f'{uncertain} tasks are'} uncertain: `%kling history uncertain`."
     tasks = "1 task" if len(records) == 1 else f"{len(records)} tasks"
     doubt = f", {uncertain} of them uncertain" if uncertain else ""
     return f"{tasks} of an earlier session {'is' if len(records) == 1 else 'are'} not finished{doubt}: `%kling resume`."
+
+
+def _is_left(journal: Journal, record: TaskRecord) -> bool:
+    """Tell whether no living kernel has a task in hand."""
+    try:
+        return journal.leases.is_free(record.owner)
+    except WorkspaceError:
+        # An older version's journal, which knows of no signs of life.
+        return is_gone(record.owner)

@@ -24,10 +24,19 @@ _PLAIN = (
     "units",
     "request_id",
     "owner",
+    "account",
+    "sends",
 )
 _DERIVED = ("model_name", "prompt", "n")
 _JSON = ("request", "reference_list", "images", "failure", "warnings")
 COLUMNS = (*_PLAIN, *_DERIVED, *_JSON)
+INSERT = f"INSERT INTO tasks ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})"  # noqa: S608
+# A task under way is written anew when someone has deleted the journal: it may be paid. One that another
+# process has taken over meanwhile is that process's to write.
+UPSERT = (
+    f"{INSERT} ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS)} "
+    "WHERE tasks.owner IN (excluded.owner, :me)"
+)
 
 _REFERENCE_FIELDS = tuple(field.name for field in fields(Reference) if field.name != "data")
 
@@ -46,8 +55,10 @@ def to_row(record: TaskRecord) -> dict[str, Any]:
 def from_row(row: Mapping[str, Any]) -> TaskRecord:
     """Return the task that a row holds."""
     failure = row["failure"]
+    # An older journal that is only read has not all of the columns.
+    there = row.keys()
     return TaskRecord(
-        **{name: row[name] for name in _PLAIN},
+        **{name: row[name] for name in _PLAIN if name in there},
         request=json.loads(row["request"]),
         references=tuple(
             Reference(**{**item, "changes": tuple(item["changes"])}) for item in json.loads(row["reference_list"])

@@ -50,7 +50,29 @@ def _first(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first,)
+def _second(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE tasks ADD COLUMN account TEXT NOT NULL DEFAULT ''")
+    connection.execute("ALTER TABLE tasks ADD COLUMN sends INTEGER NOT NULL DEFAULT 0")
+    # What was sent under the first version may exist, like anything that was sent since.
+    connection.execute("UPDATE tasks SET sends = 1 WHERE sent_at IS NOT NULL")
+    connection.execute("CREATE TABLE kernels (owner TEXT PRIMARY KEY, beat_at REAL NOT NULL)")
+    connection.execute(
+        """
+        CREATE TABLE slots (
+            gateway TEXT NOT NULL,
+            model_name TEXT NOT NULL,
+            begun INTEGER NOT NULL,
+            slots INTEGER NOT NULL,
+            largest INTEGER NOT NULL,
+            refusals INTEGER NOT NULL,
+            refused_at REAL NOT NULL,
+            PRIMARY KEY (gateway, model_name)
+        )
+        """
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second)
 
 
 def version(connection: sqlite3.Connection) -> int:

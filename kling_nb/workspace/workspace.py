@@ -67,6 +67,11 @@ class Workspace:
                 self._journal = Journal(self.folder / JOURNAL)
             return self._journal
 
+    def tidy(self) -> None:
+        """Remove the halves of files that killed processes have left."""
+        for name in ("", *_FOLDERS[:3]):
+            files.tidy(self.folder / name)
+
     def close(self) -> None:
         """Close the journal, if it was opened."""
         with self._lock:

@@ -12,13 +12,16 @@ from kling_nb.engine import backoff
 from kling_nb.engine.jobs import Job
 from kling_nb.engine.runner import Runner
 from kling_nb.key import Secret
-from kling_nb.records import Reference, TaskRecord
+from kling_nb.records import Reference, SlotLimit, TaskRecord
 from kling_nb.remote.client import Client, Timeouts
 from kling_nb.remote.download import Downloader
 from kling_nb.sandbox import Sandbox
-from kling_nb.workspace.workspace import Workspace
+from kling_nb.workspace.journal import Journal
+from kling_nb.workspace.owners import this_process
+from kling_nb.workspace.workspace import JOURNAL, Workspace
 
 URL = "https://example.com/cat.png"
+KEY = "a-key-of-no-importance"
 PATIENT = 60.0
 """Seconds after which a test gives up; none waits for so long when all is well."""
 
@@ -28,27 +31,54 @@ class Book:
 
     def __init__(self, journal):
         self._journal = journal
+        self.leases = Desk(self, journal.leases)
         self.commits = []
         self.fails = lambda record: None
 
     def update(self, *records):
+        self.check(records)
+        written = self._journal.update(*records)
+        self.note(records)
+        return written
+
+    def check(self, records):
         for record in records:
             error = self.fails(record)
             if error is not None:
                 raise error
-        self._journal.update(*records)
+
+    def note(self, records):
         self.commits += [(record.id, record.task_status) for record in records]
 
     def __getattr__(self, name):
         return getattr(self._journal, name)
 
 
-class Shelf(Workspace):
-    """A workspace with such a journal."""
+class Desk:
+    """The leases of such a journal: what they commit counts as well."""
 
-    def __init__(self, folder):
+    def __init__(self, book, leases):
+        self._book = book
+        self._leases = leases
+
+    def begin(self, record, mine, limit):
+        self._book.check([record])
+        begun = self._leases.begin(record, mine, limit)
+        if begun.verdict == "begun":
+            self._book.note([begun.record])
+        return begun
+
+    def __getattr__(self, name):
+        return getattr(self._leases, name)
+
+
+class Shelf(Workspace):
+    """A workspace with such a journal, as a process of some name has it open."""
+
+    def __init__(self, folder, me):
         super().__init__(folder)
-        self.book = Book(super().journal)
+        folder.mkdir(exist_ok=True)
+        self.book = Book(Journal(folder / JOURNAL, me=me))
 
     @property
     def journal(self):
@@ -59,13 +89,30 @@ class Shelf(Workspace):
 
 
 class Bench:
-    """Everything that the engine needs, and tasks to give it."""
+    """Everything that the engine needs, and tasks to give it.
 
-    def __init__(self, folder, sandbox, base_url=None, key="a-key-of-no-importance", timeouts=None):
+    Without `probes` the limit of the first task of a model is as good as proven, and nothing goes beyond it.
+    """
+
+    def __init__(
+        self,
+        folder,
+        sandbox,
+        base_url=None,
+        key=KEY,
+        timeouts=None,
+        clock=time.time,
+        probes=False,
+        me=this_process,
+        first=1,
+    ):
         self.sandbox = sandbox
-        self.store = Shelf(folder)
-        self.numbers = itertools.count(1)
+        self.store = Shelf(folder, me)
+        self.me = me
+        self.numbers = itertools.count(first)
         self.name = f"bench{id(self):x}"
+        self.clock = clock
+        self.probes = probes
         base_url = base_url or sandbox.base_url
         self.client = Client(base_url, lambda: Secret(key), timeouts or Timeouts(2.0, 5.0, 5.0, 5.0))
         self.pictures = Downloader(base_url)
@@ -73,14 +120,16 @@ class Bench:
 
     def new_runner(self):
         small = lambda data: b"small"  # noqa: E731
-        return Runner(self.client, self.pictures, thumbnail=small, preview=small)
+        return Runner(self.client, self.pictures, thumbnail=small, preview=small, clock=lambda: self.clock())
 
     def restart(self):
         """End this runner and begin another, as a new kernel would."""
         self.runner.close(join=PATIENT)
         self.runner = self.new_runner()
 
-    def plan(self, n=1, *, prompt="a cat", model_name="kling-v2-1", limit=20, data=None, poll=0.01, body=None):
+    def plan(
+        self, n=1, *, prompt="a cat", model_name="kling-v2-1", limit=20, data=None, poll=0.01, body=None, grace=0.05
+    ):
         """Journal a task and return its job, unsent."""
         number = next(self.numbers)
         request = {"model_name": model_name, "prompt": prompt, "subject_image_list": [{"subject_image": URL}], "n": n}
@@ -92,10 +141,15 @@ class Bench:
             digest=f"digest-{number}",
             references=(Reference("subject", "cat", f"{number:064}", url=None if data else URL, data=data),),
             external_task_id=request["external_task_id"],
-            created_at=time.time(),
+            created_at=self.clock(),
+            owner=self.me(),
         )
         self.store.journal.insert([record])
-        return Job(record, self.store, body or (lambda: json.dumps(request).encode()), limit, poll)
+        slots = self.store.journal.slots
+        if not self.probes and slots.read("sandbox", model_name) is None:
+            # Refused so often and so lately that it is not tried again for ten minutes.
+            slots.write("sandbox", model_name, SlotLimit(limit, limit, refusals=9, refused_at=self.clock()))
+        return Job(record, self.store, body or (lambda: json.dumps(request).encode()), limit, poll, grace)
 
     def submit(self, *args, **options):
         job = self.plan(*args, **options)
@@ -105,9 +159,13 @@ class Bench:
     def submit_many(self, count, *args, **options):
         return [self.submit(*args, **options) for _ in range(count)]
 
-    def adopt(self, job, poll=0.01):
+    def adopt(self, job, poll=0.01, grace=0.05, body=None, **options):
         """Take over a task as a new kernel would: from what is in the journal."""
-        return self.runner.adopt(Job(self.stored(job), self.store, body_of_nothing, 20, poll))
+        return self.runner.adopt(Job(self.stored(job), self.store, body or body_of_nothing, 20, poll, grace, **options))
+
+    def body(self, job):
+        """What sends a job's request once more."""
+        return lambda: json.dumps(job.record.request).encode()
 
     def until(self, done):
         assert self.runner.wait(done, PATIENT), "it did not happen in time"
@@ -184,8 +242,8 @@ def make_bench(tmp_path, sandbox):
     """Make benches; all are closed when the test ends, and no thread is left."""
     made = []
 
-    def make(base_url=None, *, at=None, **options):
-        folder = tmp_path / f"workspace{len(made)}"
+    def make(base_url=None, *, at=None, folder=None, **options):
+        folder = folder or tmp_path / f"workspace{len(made)}"
         made.append(Bench(folder, at or sandbox, base_url, **options))
         return made[-1]
 

@@ -80,6 +80,7 @@ class TestQueriesThatFail:
         assert [job.note for job in jobs] == [""] * 5
         assert bench.posts == 5
 
+    @pytest.mark.promise("the gateway or the network goes away for a while")
     def test_a_gateway_that_goes_away_and_comes_back(self, bench, sandbox, quick, notes):
         sandbox.hold()
         jobs = bench.submit_many(4)
@@ -196,8 +197,8 @@ class TestImages:
     @pytest.mark.parametrize(
         ("do", "details", "why"),
         [
-            ("expired", {"status": 403}, "is no longer served there (HTTP 403)"),
-            ("expired", {"status": 404}, "is no longer served there (HTTP 404)"),
+            ("expired", {"status": 403}, "is not served there (HTTP 403)"),
+            ("expired", {"status": 404}, "is not served there (HTTP 404)"),
             ("reset", {}, "did not come ("),
             ("html", {"status": 200}, "is an HTML page, not an image"),
             ("not_json", {}, "is not an image of a known format"),
@@ -291,7 +292,7 @@ class TestAfterTheEnd:
         again = bench.adopt(half)
         assert bench.settle(again) == ["succeeded"]
         record = bench.stored(half)
-        assert record.failure.message == "1 of 2 images are missing: Image 2 is no longer served there (HTTP 403)."
+        assert record.failure.message == "1 of 2 images are missing: Image 2 is not served there (HTTP 403)."
         assert (record.missing, record.task_status) == (1, "succeeded")
 
     def test_where_there_was_no_address_it_is_said(self, bench, sandbox, half):
@@ -377,6 +378,7 @@ class TestSignatures:
         return bench.store.read_image(job.record.images[0])
 
     @pytest.mark.parametrize("trouble", [0, 3])
+    @pytest.mark.promise("an image's address has expired")
     def test_an_expired_address_is_asked_for_anew(self, make_bench, image, quick, trouble):
         with resigning(image) as gateway:
             gateway.trouble = trouble

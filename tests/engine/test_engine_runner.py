@@ -201,11 +201,14 @@ class TestSlots:
         large = bench.submit(5, limit=2)
         bench.until(lambda: first.record.task_status in ("submitted", "processing"))
         assert large.record.task_status == "planned"
+        hang = sandbox.faults.add("create", "hang")
         sandbox.finish()
         eventually(lambda: bench.entries(large))
+        assert first.record.task_status == "succeeded"
         last = bench.submit(1, limit=2)
         assert last.record.task_status == "planned"
         assert bench.posts == 2
+        hang.release()
         sandbox.release()
         assert bench.settle(first, large, last) == ["succeeded"] * 3
 
@@ -291,7 +294,6 @@ class TestRefused:
         ("switch", "kind", "status", "code"),
         [
             ("refuse", "ContentRefused", 400, "1301"),
-            ("busy", "TooManyRequests", 429, "1303"),
             ("broke", "OutOfBalance", 429, "1102"),
         ],
     )
@@ -304,6 +306,19 @@ class TestRefused:
         assert (record.task_id, record.sent_at, record.complete) == (None, None, True)
         assert type(job.error).__name__ == kind
         assert (bench.posts, bench.entries()) == (1, [])
+
+    @pytest.mark.parametrize("code", [1302, 1303])
+    def test_for_now_it_is_sent_again(self, bench, sandbox, quick, code):
+        sandbox.faults.add("create", "status", times=3, status=429, code=code)
+        job = bench.plan()
+        notes = []
+        job.listeners.append(lambda job: notes.append((job.record.task_status, job.note)))
+        bench.runner.submit(job)
+        assert bench.settle(job) == ["succeeded"]
+        why = {1302: "The gateway is asked too often", 1303: "The account has no free slots"}[code]
+        assert notes.count(("planned", f"{why} ({code}); trying again.")) == 3
+        assert (bench.posts, len(bench.entries()), bench.stored(job).sends) == (4, 1, 1)
+        bench.check_saved(job)
 
     def test_nobody_there(self, make_bench, unused_port):
         bench = make_bench(f"http://127.0.0.1:{unused_port}/kling")
@@ -324,19 +339,36 @@ def unused_port():
         return listener.getsockname()[1]
 
 
+LOST = [
+    ("lost", {}),
+    ("status", {"status": 500, "processed": True}),
+    ("html", {"status": 200, "processed": True}),
+    ("empty", {"processed": True}),
+    ("openai_error", {"status": 504, "processed": True}),
+    ("truncated_json", {}),
+]
+
+
 class TestLost:
-    @pytest.mark.parametrize(
-        ("do", "details"),
-        [
-            ("lost", {}),
-            ("status", {"status": 500, "processed": True}),
-            ("html", {"status": 200, "processed": True}),
-            ("empty", {"processed": True}),
-            ("openai_error", {"status": 504, "processed": True}),
-            ("truncated_json", {}),
-        ],
-    )
-    def test_is_uncertain_and_was_sent_once(self, bench, sandbox, do, details):
+    @pytest.fixture
+    def unseen(self, sandbox):
+        """A gateway that shows no task, so that nothing is found and nothing is proven."""
+        for on in ("query", "list"):
+            sandbox.faults.add(on, "late", times=None)
+
+    @pytest.mark.parametrize(("do", "details"), LOST)
+    def test_is_found_and_was_sent_once(self, bench, sandbox, do, details):
+        sandbox.faults.add("create", do, times=None, **details)
+        job = bench.plan(2)
+        told = listen(job)
+        bench.runner.submit(job)
+        assert bench.settle(job) == ["succeeded"]
+        assert told[:3] == ["sending", "uncertain", "submitted"]
+        assert (bench.posts, bench.entries(job)[0].billed) == (1, 2)
+        bench.check_saved(job)
+
+    @pytest.mark.parametrize(("do", "details"), LOST)
+    def test_is_uncertain_where_nothing_is_found(self, bench, sandbox, unseen, do, details):
         sandbox.faults.add("create", do, times=None, **details)
         job = bench.submit(2)
         assert bench.settle(job) == ["uncertain"]
@@ -348,7 +380,15 @@ class TestLost:
         assert (record.task_id, record.finished_at, record.complete) == (None, None, False)
         assert "The answer to the request was lost." in record.failure.message
 
-    def test_no_answer_in_time(self, make_bench, sandbox):
+    def test_is_sent_again_where_it_provably_never_came(self, bench, sandbox):
+        bench.settle(bench.submit())
+        sandbox.faults.add("create", "reset")
+        job = bench.submit(2)
+        assert bench.settle(job) == ["succeeded"]
+        assert (bench.posts, len(bench.entries(job)), bench.stored(job).sends) == (3, 1, 2)
+        bench.check_saved(job)
+
+    def test_no_answer_in_time(self, make_bench, sandbox, unseen):
         bench = make_bench(timeouts=Timeouts(1, 1, 0.2, 1))
         fault = sandbox.faults.add("create", "hang")
         job = bench.submit()
@@ -364,15 +404,22 @@ class TestLost:
         assert (failure.kind, failure.http_status, failure.code) == ("ServerError", 504, "5002")
         assert failure.request_id
 
-    def test_by_a_prompt(self, bench):
+    @pytest.mark.parametrize("found", [True, False])
+    def test_by_a_prompt(self, bench, request, found):
+        if not found:
+            request.getfixturevalue("unseen")
         job = bench.submit(prompt="[sandbox: lost]")
-        assert bench.settle(job) == ["uncertain"]
+        assert bench.settle(job) == ["succeeded" if found else "uncertain"]
         assert (bench.posts, len(bench.entries(job))) == (1, 1)
 
     def test_does_not_hold_up_the_others(self, bench, sandbox):
         sandbox.faults.add("create", "lost")
-        jobs = bench.submit_many(4, limit=1)
-        assert bench.settle(*jobs) == ["uncertain", "succeeded", "succeeded", "succeeded"]
+        jobs = [bench.plan(limit=1, grace=3600.0), *(bench.plan(limit=1) for _ in range(3))]
+        hidden = [sandbox.faults.add(on, "late", times=None, match=bench.name + "-1") for on in ("query", "list")]
+        for job in jobs:
+            bench.runner.submit(job)
+        assert bench.settle(*jobs[1:]) == ["succeeded"] * 3
+        assert (jobs[0].record.task_status, jobs[0].settled, hidden[0].used > 0) == ("uncertain", False, True)
 
 
 class TestStoppingTheQueue:
@@ -500,11 +547,11 @@ class TestCancel:
 class TestClose:
     def test_stops_all_threads_and_another_runner_finishes(self, bench, sandbox, threads):
         sandbox.hold()
-        jobs = bench.submit_many(3, 2)
+        jobs = bench.submit_many(3, 2, limit=10)
         waiting = bench.submit(9, limit=10)
         bench.until(lambda: all(job.record.task_status == "processing" for job in jobs))
         assert threads()
-        assert bench.runner.close(join=60.0) == (3, 1)
+        assert bench.runner.close(join=60.0) == (3, 1, 0)
         assert threads() == []
         assert not any(job.settled for job in jobs)
         assert bench.stored(waiting).task_status == "cancelled"
@@ -522,7 +569,7 @@ class TestClose:
         fault = sandbox.faults.add("create", "hang")
         job = bench.submit(2)
         eventually(lambda: bench.posts == 1)
-        assert bench.runner.close(sending=0.0, join=0.0) == (1, 0)
+        assert bench.runner.close(sending=0.0, join=0.0) == (1, 0, 0)
         assert bench.stored(job).task_status == "sending"
         fault.release()
         bench.restart()
@@ -542,7 +589,7 @@ class TestClose:
         bench.until(lambda: all(job.ended for job in jobs[6:]))
         fault.release()
         closing.join()
-        assert left == [(6, 2)]
+        assert left == [(6, 2, 0)]
         assert [bench.stored(job).task_status for job in jobs] == ["submitted"] * 6 + ["cancelled"] * 2
         assert len(bench.entries()) == bench.posts == 6
         sandbox.release()
@@ -573,7 +620,7 @@ class TestClose:
         fault = sandbox.faults.add("create", "hang", times=None, processed=False)
         jobs = bench.submit_many(8)
         eventually(lambda: bench.posts == 4)
-        assert bench.runner.close(sending=0.0, join=0.0) == (4, 4)
+        assert bench.runner.close(sending=0.0, join=0.0) == (4, 4, 0)
         fault.release()
         bench.runner.close(join=60.0)
         assert sorted(bench.stored(job).task_status for job in jobs) == ["cancelled"] * 4 + ["submitted"] * 4
@@ -649,7 +696,8 @@ class TestAdopt:
         sandbox.hold()
         job = bench.submit()
         bench.until(lambda: job.record.task_id is not None)
-        sandbox.faults.add("query", "late", times=None)
+        for on in ("query", "list"):
+            sandbox.faults.add(on, "late", times=None)
         assert bench.settle(job) == ["uncertain"]
         record = bench.stored(job)
         assert record.task_status == "uncertain"

@@ -3,54 +3,74 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kling_nb.engine.slots import PATIENCE, Waiting, startable
+from kling_nb.engine.slots import PATIENCE, Pool, Waiting, startable
 
 
-def line(*sizes, limit=5, pool="m", passed=0):
-    return [Waiting(str(number), pool, n, limit, passed) for number, n in enumerate(sizes)]
+def line(*sizes, pool="m", passed=0):
+    return [Waiting(str(number), pool, n, passed) for number, n in enumerate(sizes)]
 
 
 def test_nothing_waits():
     assert startable([], {}) == []
-    assert startable([], {"m": 3}) == []
+    assert startable([], {"m": Pool(5, 3)}) == []
 
 
 def test_as_many_as_fit_in_order():
-    assert startable(line(1, 2, 2, 1), {}) == ["0", "1", "2"]
-    assert startable(line(1, 2, 2, 1), {"m": 3}) == ["0", "3"]
-    assert startable(line(1), {"m": 5}) == []
+    assert startable(line(1, 2, 2, 1), {"m": Pool(5)}) == ["0", "1", "2"]
+    assert startable(line(1, 2, 2, 1), {"m": Pool(5, 3)}) == ["0", "3"]
+    assert startable(line(1), {"m": Pool(5, 5)}) == []
 
 
 def test_small_ones_go_ahead_of_a_large_one():
-    assert startable(line(4, 1), {"m": 3}) == ["1"]
+    assert startable(line(4, 1), {"m": Pool(5, 3)}) == ["1"]
 
 
 def test_but_not_for_ever():
     large, *small = line(4, 1, 1)
-    assert startable([large._replace(passed=PATIENCE - 1), *small], {"m": 3}) == ["1", "2"]
-    assert startable([large._replace(passed=PATIENCE), *small], {"m": 3}) == []
+    assert startable([large._replace(passed=PATIENCE - 1), *small], {"m": Pool(5, 3)}) == ["1", "2"]
+    assert startable([large._replace(passed=PATIENCE), *small], {"m": Pool(5, 3)}) == []
 
 
 def test_whoever_waits_in_vain_holds_up_its_own_pool_alone():
-    large = Waiting("large", "m", 4, 5, PATIENCE)
-    others = [Waiting("a", "m", 1, 5), Waiting("b", "other", 1, 5)]
-    assert startable([large, *others], {"m": 3, "other": 3}) == ["b"]
+    large = Waiting("large", "m", 4, PATIENCE)
+    others = [Waiting("a", "m", 1), Waiting("b", "other", 1)]
+    assert startable([large, *others], {"m": Pool(5, 3), "other": Pool(5, 3)}) == ["b"]
 
 
 def test_pools_do_not_share_slots():
-    tasks = [Waiting("a", "m", 5, 5), Waiting("b", "other", 5, 5), Waiting("c", "m", 1, 5)]
-    assert startable(tasks, {}) == ["a", "b"]
+    tasks = [Waiting("a", "m", 5), Waiting("b", "other", 5), Waiting("c", "m", 1)]
+    assert startable(tasks, {"m": Pool(5), "other": Pool(5)}) == ["a", "b"]
 
 
 def test_one_larger_than_the_limit_runs_alone():
-    assert startable(line(9, 1, limit=5), {}) == ["0"]
-    assert startable(line(9, limit=5), {"m": 1}) == []
-    assert startable(line(1, 9, limit=5), {}) == ["0"]
+    assert startable(line(9, 1), {"m": Pool(5)}) == ["0"]
+    assert startable(line(9), {"m": Pool(5, 1)}) == []
+    assert startable(line(1, 9), {"m": Pool(5)}) == ["0"]
 
 
-def test_limits_may_differ_between_tasks():
-    tasks = [Waiting("a", "m", 2, 2), Waiting("b", "m", 2, 2), Waiting("c", "m", 2, 20)]
-    assert startable(tasks, {}) == ["a", "c"]
+def test_limits_may_differ_between_pools():
+    tasks = [Waiting("a", "m", 2), Waiting("b", "m", 2), Waiting("c", "other", 2), Waiting("d", "other", 2)]
+    assert startable(tasks, {"m": Pool(2), "other": Pool(20)}) == ["a", "c", "d"]
+
+
+def test_one_goes_beyond_the_limit_to_see_whether_there_is_more():
+    assert startable(line(2, 1), {"m": Pool(5, 5, probe=True)}) == ["0"]
+    assert startable(line(9), {"m": Pool(5, 5, probe=True)}) == ["0"]
+
+
+def test_nothing_goes_beyond_the_limit_together_with_others():
+    """A refusal would not tell which of them was too many."""
+    assert startable(line(1, 1), {"m": Pool(5, 4, probe=True)}) == ["0"]
+    assert startable(line(1, 4, 9), {"m": Pool(5, probe=True)}) == ["0", "1"]
+
+
+def test_also_whoever_waited_long_enough_may_go_beyond():
+    assert startable(line(4, 1, passed=PATIENCE), {"m": Pool(5, 3, probe=True)}) == ["0"]
+
+
+def test_a_pool_that_is_closed_starts_nothing_and_holds_up_no_other():
+    tasks = [Waiting("a", "m", 1), Waiting("b", "other", 1)]
+    assert startable(tasks, {"m": Pool(5, closed=True, probe=True), "other": Pool(5)}) == ["b"]
 
 
 tasks = st.lists(
@@ -59,30 +79,29 @@ tasks = st.lists(
         id=st.uuids().map(str),
         pool=st.sampled_from("ab"),
         n=st.integers(1, 9),
-        limit=st.just(0),
         passed=st.integers(0, PATIENCE + 1),
     ),
     max_size=12,
 )
+pool = st.builds(Pool, st.integers(1, 20), st.integers(0, 20), st.booleans(), st.booleans())
+pools = st.fixed_dictionaries({"a": pool, "b": pool})
 
 
-@given(tasks, st.integers(1, 20), st.dictionaries(st.sampled_from("ab"), st.integers(0, 20)))
-def test_never_more_than_the_limit_unless_alone(waiting, limit, busy):
-    waiting = [task._replace(limit=limit) for task in waiting]
-    chosen = startable(waiting, busy)
+@given(tasks, pools)
+def test_never_more_than_the_limit_unless_alone(waiting, pools):
+    chosen = startable(waiting, pools)
     started = [task for task in waiting if task.id in chosen]
     assert [task.id for task in started] == chosen
-    for pool in "ab":
-        mine = [task for task in started if task.pool == pool]
-        used = busy.get(pool, 0) + sum(task.n for task in mine)
-        alone = len(mine) == 1 and not busy.get(pool)
-        assert not mine or used <= limit or alone
+    for name, (limit, busy, probe, closed) in pools.items():
+        mine = [task for task in started if task.pool == name]
+        assert not (mine and closed)
+        fits = busy + sum(task.n for task in mine) <= limit
+        assert fits or not mine or (len(mine) == 1 and (probe or not busy))
 
 
-@given(tasks, st.integers(1, 20))
-def test_something_always_starts_where_nothing_runs(waiting, limit):
-    waiting = [task._replace(limit=limit) for task in waiting]
-    chosen = startable(waiting, {})
+@given(tasks, st.integers(1, 20), st.booleans())
+def test_something_always_starts_where_nothing_runs(waiting, limit, probe):
+    chosen = startable(waiting, {"a": Pool(limit, probe=probe), "b": Pool(limit, probe=probe)})
     assert {task.pool for task in waiting} == {task.pool for task in waiting if task.id in chosen}
     assert not waiting or waiting[0].id in chosen
 
@@ -91,13 +110,13 @@ def test_something_always_starts_where_nothing_runs(waiting, limit):
 @settings(deadline=None)
 def test_every_task_starts_and_none_is_passed_by_many(sizes, limit, random):
     """A small simulation: tasks end in any order while small new ones come in all the time."""
-    waiting = [Waiting(f"first{number}", "m", n, limit) for number, n in enumerate(sizes)]
+    waiting = [Waiting(f"first{number}", "m", n) for number, n in enumerate(sizes)]
     running = []
     for newcomer in range(20 * (len(sizes) + PATIENCE) + 50):
         if not any(task.id.startswith("first") for task in waiting):
             return
-        waiting.append(Waiting(f"later{newcomer}", "m", 1, limit))
-        chosen = startable(waiting, {"m": sum(task.n for task in running)})
+        waiting.append(Waiting(f"later{newcomer}", "m", 1))
+        chosen = startable(waiting, {"m": Pool(limit, sum(task.n for task in running))})
         running += [task for task in waiting if task.id in chosen]
         waiting = [
             task._replace(passed=task.passed + sum(later.id in chosen for later in waiting[place + 1 :]))

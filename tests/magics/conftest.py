@@ -175,6 +175,10 @@ class Kernel:
     def kill(self):
         os.kill(self.manager.provisioner.pid, signal.SIGKILL)
 
+    def shut_down(self):
+        """End it as a front end does: it is asked to, and may tidy up."""
+        self.manager.shutdown_kernel()
+
     def stop(self):
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)

@@ -2,7 +2,20 @@
 
 import json
 
+import pytest
+
+SANDBOX = (
+    "from pathlib import Path\nfrom kling_nb.session import gateway\n"
+    "gateway.sandbox_at(Path('kling_runs/sandbox').resolve())"
+)
 POSTS = "print(len([r for r in sandbox.requests if r.method == 'POST' and r.origin == 'api']))"
+
+
+NO_SLOTS = "_ = sandbox.faults.add('create', 'status', times=None, status=429, code=1303)"
+
+
+def waits_for_slots(message):
+    return "no free slots" in str(message["content"].get("data", ""))
 
 
 def grids(kernel):
@@ -22,6 +35,7 @@ def is_under_way(message):
     return "queued" in html or "generating" in html
 
 
+@pytest.mark.promise("you interrupt a cell")
 def test_an_interrupt_ends_the_wait_and_the_task_is_followed_on(kernel):
     kernel.run("sandbox.hold()")
     request = kernel.send("%kling -s cat -o task a cat\nprint('not reached')")
@@ -43,18 +57,18 @@ def test_an_interrupt_ends_the_wait_and_the_task_is_followed_on(kernel):
     assert grids(kernel)
 
 
+@pytest.mark.promise("you interrupt a cell")
 def test_an_interrupt_cancels_what_was_not_sent(kernel):
-    kernel.run("sandbox.hold()\n%config KlingMagics.slots = 1\n%kling -s cat --background first")
+    kernel.run("sandbox.hold()\n%kling -s cat --background -o first first\nfrom kling_nb import default")
+    kernel.run("assert default().session.gateway.runner.wait(lambda: first.task_id is not None, 20)\n" + NO_SLOTS)
     request = kernel.send("%kling -s cat -o second second")
-    kernel.finish(
-        request, until=lambda m: "second" in str(m["content"].get("data", "")) or m["msg_type"] == "display_data"
-    )
+    kernel.finish(request, until=waits_for_slots)
     kernel.manager.interrupt_kernel()
     text = "\n".join(error_of(kernel.finish(request, fails=True))["traceback"])
     assert "cancelled, nothing to pay" in text
     assert printed(kernel.run("print(second.task_status)")) == "cancelled\n"
-    kernel.run("sandbox.release()\n%kling wait")
-    assert printed(kernel.run(POSTS)) == "1\n"
+    kernel.run("sandbox.faults.clear()\nsandbox.release()\n%kling wait")
+    assert printed(kernel.run("print(len(sandbox.ledger.entries()))")) == "1\n"
 
 
 def test_the_background_fills_in_its_own_cell_while_another_runs(kernel):
@@ -100,6 +114,7 @@ def test_login_asks_unseen_and_the_key_is_nowhere_afterwards(kernel, tmp_path):
             assert key.encode() not in path.read_bytes()
 
 
+@pytest.mark.promise("the kernel is killed, at any moment")
 def test_after_a_kill_a_new_kernel_says_what_is_unfinished_and_resume_collects_it(kernel, start_kernel):
     kernel.run("sandbox.hold()")
     kernel.run("%kling -s cat -n 2 --background -o task a cat\nfrom kling_nb import default")
@@ -108,13 +123,28 @@ def test_after_a_kill_a_new_kernel_says_what_is_unfinished_and_resume_collects_i
     again = start_kernel({"KLING_SANDBOX": "1"})
     messages = again.run("%load_ext kling_nb")
     assert "1 task of an earlier session is not finished" in str([m["content"] for m in messages])
-    again.run(
-        "from pathlib import Path\nfrom kling_nb.session import gateway\ngateway.sandbox_at(Path('kling_runs/sandbox').resolve()).release()"
-    )
+    again.run(SANDBOX + ".release()")
     messages = again.run("found = %kling resume")
     assert "1 task of 1 collected" in str(again.displays)
     assert printed(again.run("print([len(task.images) for task in found])")) == "[2]\n"
     assert printed(again.run("from kling_nb import default\nprint(len(default().tasks()))")) == "1\n"
+
+
+@pytest.mark.promise("the kernel is shut down or restarted")
+def test_a_kernel_that_is_shut_down_loses_nothing(kernel, start_kernel):
+    kernel.run("sandbox.hold()\n%kling -s cat -n 2 --background -o task a cat\nfrom kling_nb import default")
+    kernel.run("assert default().session.gateway.runner.wait(lambda: task.task_id is not None, 20)\n" + NO_SLOTS)
+    kernel.run("%kling -s cat -n 2 --background -o later a hat")
+    kernel.run("assert default().session.gateway.runner.wait(lambda: 'no free slots' in later.job.note, 20)")
+    kernel.shut_down()
+    again = start_kernel({"KLING_SANDBOX": "1"})
+    messages = again.run("%load_ext kling_nb")
+    assert "1 task of an earlier session is not finished" in str([m["content"] for m in messages])
+    again.run(SANDBOX + ".release()")
+    again.run("found = %kling resume")
+    assert printed(again.run("print([len(task.images) for task in found])")) == "[2]\n"
+    statuses = "from kling_nb import default\nprint([(t.prompt, t.task_status) for t in default().tasks()])"
+    assert printed(again.run(statuses)) == "[('a hat', 'cancelled'), ('a cat', 'succeeded')]\n"
 
 
 def test_no_thread_and_no_warning_is_left_when_the_kernel_ends(kernel):

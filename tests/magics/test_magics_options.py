@@ -224,6 +224,10 @@ def test_problems_say_what_and_where_and_what_to_do(line, parts):
         ("--help", "help", "", False),
         ("-s cat -h a cat", "help", "", False),
         ("show --help", "help", "", False),
+        ("resume --send", "resume", "--send", False),
+        ("resume --send --yes", "resume", "--send --yes", False),
+        ("resume --send=cat-17;", "resume", "--send cat-17", True),
+        ("resume --forget cat-17", "resume", "--forget cat-17", False),
     ],
 )
 def test_commands(line, command, arguments, silenced):
@@ -240,7 +244,10 @@ def test_commands(line, command, arguments, silenced):
         ("help me", ["takes no words", "`%kling -s cat help …`"]),
         ("sandbox maybe", ["sandbox takes on or off, not ‘maybe’"]),
         ("sandbox on off", ["takes on or off"]),
-        ("resume --send 1", ["takes no words"]),
+        ("resume 1", ["resume alone collects everything", "`%kling resume --send ‘1’`"]),
+        ("resume --forget", ["[--send [ID] [--yes] | --forget ID]", "lists the ids"]),
+        ("resume --send 1 2", ["[--send [ID] [--yes] | --forget ID]"]),
+        ("resume --sned 1", ["[--send [ID] [--yes] | --forget ID]"]),
         ("history -n 5", ["the command history takes no options", "‘-n’"]),
         ("show -s cat", ["the command show takes no options", "`%kling -s cat show …`"]),
     ],
@@ -338,7 +345,7 @@ def test_the_help_names_the_known_values():
     assert "1 to 9" in help_text()
 
 
-@pytest.mark.parametrize("later", ["--vary", "--samples", "--send", "--forget", "doctor", "form "])
+@pytest.mark.parametrize("later", ["--vary", "--samples", "doctor", "form "])
 def test_what_is_to_come_is_not_advertised(later):
     assert later not in help_text()
 

@@ -215,14 +215,27 @@ class TestErrors:
         ran = shell.run("x = 1\n%kling -s cat.png [sandbox: fail] a cat", fails=True)
         assert "line 2:  %kling -s cat.png [sandbox: fail] a cat" in ran.printed
 
-    def test_a_create_whose_answer_is_lost_is_uncertain_and_is_not_sent_again(self, shell):
-        shell.sandbox.faults.add(on="create", do="lost")
+    def test_a_create_whose_answer_is_lost_is_uncertain_until_the_user_decides(self, shell):
+        shell.run("%config KlingMagics.grace = 0.05")
+        shell.sandbox.faults.add(on="create", do="reset")
         ran = shell.run("%kling -s cat.png -o task a cat", fails=True)
         assert isinstance(ran.error, kling_nb.ConnectionFailed)
-        assert shell.ns["task"].task_status == "uncertain"
+        task = shell.ns["task"]
+        assert task.task_status == "uncertain"
         assert "may be billed" in ran.printed
+        assert f"%kling resume --send {task.id}" in ran.printed
+        assert "1 task uncertain" in shell.run("%kling resume").text
         assert len(creates(shell)) == 1
-        assert "uncertain" in shell.run("%kling resume").text
+        assert "1 task of 1 collected" in shell.run(f"%kling resume --send {task.id}").text
+        assert len(creates(shell)) == 2
+        assert "there is nothing to forget" in shell.run(f"%kling resume --forget {task.id}", fails=True).printed
+
+    def test_a_task_that_is_forgotten_is_not_asked_about_again(self, shell):
+        shell.run("%config KlingMagics.grace = 0.05")
+        shell.sandbox.faults.add(on="create", do="reset")
+        shell.run("%kling -s cat.png -o task a cat", fails=True)
+        assert "is closed. It may exist" in shell.run(f"%kling resume --forget {shell.ns['task'].id}").text
+        assert "Nothing to collect." in shell.run("%kling resume").text
 
     def test_without_a_key_it_says_how_to_give_one_and_that_the_sandbox_needs_none(self, shell):
         shell.run("%kling sandbox off")
@@ -376,13 +389,13 @@ class TestExtension:
             assert matches == ["--aspect-ratio"]
 
     def test_a_notice_says_what_is_unfinished_and_loading_writes_nothing(self, shell, tmp_path):
-        shell.sandbox.faults.add(on="create", do="lost")
+        shell.run("%config KlingMagics.grace = 0.05")
+        shell.sandbox.faults.add(on="create", do="reset")
         shell.run("%kling -s cat.png a cat", fails=True)
         files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
         shell.run("import os\nos.environ['KLING_SANDBOX'] = '1'")
         ran = shell.run("%reload_ext kling_nb")
-        assert "1 task is uncertain" in ran.text
-        assert "%kling history uncertain" in ran.text
+        assert "1 task of an earlier session is not finished, 1 of them uncertain: `%kling resume`" in ran.text
         assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == files
 
     def test_the_docstring_answers_to_a_question_mark(self, shell):

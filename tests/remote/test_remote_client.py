@@ -130,7 +130,8 @@ class TestKey:
         with pytest.raises(errors.ConfigurationError, match="OSError") as caught:
             client(server.base_url, KeySource(broken).current).create(BODY)
         assert caught.value.money == "Nothing was sent."
-        assert isinstance(caught.value.__cause__, OSError)
+        # Its own words may hold the key.
+        assert caught.value.__cause__ is caught.value.__context__ is None
         assert server.seen == []
 
     @pytest.mark.parametrize("shape", ["message", "code", "request_id", "openai", "html", "text", "task", "cut"])
@@ -240,7 +241,7 @@ class TestNeverLeft:
             one.create(BODY)
         assert caught.value.money == "Nothing was sent."
         assert caught.value.message.startswith(f"127.0.0.1:{unused_port} could not be reached (")
-        assert caught.value.__suppress_context__
+        assert caught.value.__cause__ is caught.value.__context__ is None
         with pytest.raises(errors.ConnectionFailed):
             one.query("1")
 

@@ -62,7 +62,7 @@ def new_kling(sandbox):
     """Make a `Kling` on that sandbox, as each cell or kernel may make its own."""
 
     def make(**settings):
-        return Kling(**{"sandbox": True, "poll_interval": 0.01, "timeout": 30, **settings})
+        return Kling(**{"sandbox": True, "poll_interval": 0.01, "timeout": 30, "grace": 0.05, **settings})
 
     return make
 

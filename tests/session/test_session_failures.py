@@ -15,7 +15,9 @@ from kling_nb import (
     RequestRefused,
     ServerError,
     TaskFailed,
+    TooManyRequests,
 )
+from kling_nb.engine import backoff
 from kling_nb.records import Failure
 from kling_nb.session.outcome import error_of
 
@@ -42,6 +44,7 @@ def failed(kling, cat, prompt="a cat", **fields):
     return error
 
 
+@pytest.mark.promise("a task fails")
 def test_a_failed_task_is_not_billed(kling, cat, sandbox):
     error = failed(kling, cat, "[sandbox: fail] a cat")
     assert type(error) is TaskFailed
@@ -80,28 +83,49 @@ def test_refusals_by_code(kling, sandbox, cat, status, code, kind):
     assert "nothing is billed" in error.money
 
 
-@pytest.mark.parametrize(
-    ("fault", "kind"),
-    [
-        ({"do": "lost"}, ConnectionFailed),
-        ({"do": "reset"}, ConnectionFailed),
-        ({"do": "status", "status": 500}, ServerError),
-        ({"do": "html"}, ServerError),
-        ({"do": "empty"}, ServerError),
-        ({"do": "not_json"}, ServerError),
-        ({"do": "truncated_json"}, ServerError),
-    ],
-)
-def test_a_lost_answer_leaves_a_doubt_and_is_not_sent_again(kling, sandbox, cat, fault, kind):
+LOST = [
+    ({"do": "reset"}, ConnectionFailed),
+    ({"do": "status", "status": 500}, ServerError),
+    ({"do": "html"}, ServerError),
+    ({"do": "empty"}, ServerError),
+    ({"do": "not_json"}, ServerError),
+]
+
+
+@pytest.mark.parametrize(("fault", "kind"), LOST)
+def test_a_lost_answer_leaves_a_doubt_where_absence_cannot_be_proven(kling, sandbox, cat, fault, kind):
     sandbox.faults.add("create", **fault)
     error = failed(kling, cat)
     assert type(error) is kind
     assert error.task.task_status == "uncertain"
-    assert error.money == "The task may exist and may be billed; it was not sent again."
+    assert error.money == "The task may exist and may be billed; sending it again might pay twice, so it was not."
     assert error.task.external_task_id in error.advice
+    assert f"`%kling resume --send {error.task.id}`" in error.advice
     assert len(creates(sandbox)) == 1
 
 
+@pytest.mark.parametrize("fault", [fault for fault, _ in LOST])
+def test_a_lost_answer_is_sent_again_where_the_gateway_provably_has_no_such_task(kling, sandbox, cat, fault):
+    kling.generate("a control", subject_images=cat)
+    sandbox.faults.add("create", **fault)
+    task = kling.generate("a cat", subject_images=cat, n=2)
+    assert len(task.images) == 2
+    assert (len(creates(sandbox)), sandbox.ledger.billed_images()) == (3, 3)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [{"do": "lost"}, {"do": "truncated_json"}, *({**fault, "processed": True} for fault, _ in LOST)],
+)
+def test_a_task_whose_answer_was_lost_is_found_and_paid_once(kling, sandbox, cat, fault):
+    sandbox.faults.add("create", **fault)
+    task = kling.generate("a cat", subject_images=cat, n=2)
+    assert len(task.images) == 2
+    assert task.error is None
+    assert (len(creates(sandbox)), sandbox.ledger.billed_images()) == (1, 2)
+
+
+@pytest.mark.promise("the gateway cannot be reached")
 def test_a_gateway_that_is_not_there_costs_nothing(cat):
     with Kling(api_key="k", base_url="http://127.0.0.1:9/kling", poll_interval=0.01) as kling:
         error = failed(kling, cat)
@@ -112,6 +136,7 @@ def test_a_gateway_that_is_not_there_costs_nothing(cat):
     assert error.task.task_status == "failed"
 
 
+@pytest.mark.promise("the balance is used up, or the key is wrong")
 def test_one_refusal_for_all_cancels_what_waits(new_kling, sandbox, cat):
     sandbox.faults.add("create", "delay", seconds=0.2)
     sandbox.faults.add("create", "status", status=401, code=1000)
@@ -128,6 +153,33 @@ def test_one_refusal_for_all_cancels_what_waits(new_kling, sandbox, cat):
     assert len(creates(sandbox)) == 1
 
 
+@pytest.mark.promise("the request is too large for the gateway (413)")
+@pytest.mark.parametrize("fault", [{"do": "html"}, {"do": "status", "code": 1201}], ids=["proxy", "gateway"])
+def test_what_is_too_large_for_the_gateway_says_how_to_make_it_smaller(kling, sandbox, cat, fault):
+    sandbox.faults.add("create", status=413, **fault)
+    error = failed(kling, cat)
+    assert type(error) is RequestRefused
+    assert "too large for this gateway" in error.message
+    assert "URLs" in error.advice
+    assert "--fit" in error.advice
+    assert sandbox.ledger.billed_images() == 0
+
+
+@pytest.mark.promise("a task needs more slots than there are")
+def test_a_task_that_never_gets_its_slots_says_what_would_fit(new_kling, sandbox, cat, monkeypatch):
+    monkeypatch.setattr(backoff, "delay", lambda failures, **limits: 0.01)
+    kling = new_kling(slots=4)
+    for n in (1, 3):
+        kling.generate("a cat", subject_images=cat, n=n)
+    fault = sandbox.faults.add("create", "status", times=None, status=429, code=1303)
+    error = failed(kling, cat, n=9)
+    assert type(error) is TooManyRequests
+    assert "n=9 was refused 3 times while nothing else was running" in error.message
+    assert error.advice.startswith("Ask for n=")
+    assert "nothing is billed" in error.money
+    assert (fault.used, sandbox.ledger.billed_images()) == (3, 4)
+
+
 def test_images_that_are_gone_are_missing_and_the_rest_is_there(kling, sandbox, cat):
     sandbox.faults.add("image", "expired", times=None, index=1, status=410)
     error = failed(kling, cat, n=3)
@@ -141,7 +193,7 @@ def test_images_that_are_gone_are_missing_and_the_rest_is_there(kling, sandbox, 
 
 
 def test_images_that_were_missing_are_fetched_by_the_next_wait_or_resume(kling, sandbox, cat):
-    fault = sandbox.faults.add("image", "expired", times=None, status=404)
+    fault = sandbox.faults.add("image", "expired", times=None, status=410)
     tasks = [failed(kling, cat, n=2).task for _ in range(2)]
     sandbox.faults.clear()
     assert fault.used
@@ -162,7 +214,7 @@ def test_a_gateway_that_serves_too_few_says_how_many(kling, sandbox, cat):
 
 
 def test_a_damaged_image_is_not_taken_for_an_image(kling, sandbox, cat):
-    sandbox.faults.add("image", "expired", times=None, index=0, status=403)
+    sandbox.faults.add("image", "expired", times=None, index=0, status=410)
     error = failed(kling, cat, n=2)
     assert len(error.task.images) == 1
     assert error.task.bundle()[0]["text/html"].count("<img") >= 1

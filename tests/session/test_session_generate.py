@@ -5,6 +5,8 @@ import itertools
 import json
 import os
 import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,6 +139,7 @@ def test_a_task_from_the_history_cannot_be_cancelled(kling, cat):
     assert not kling.task(task.id).cancel()
 
 
+@pytest.mark.promise("a wait takes longer than `timeout`")
 def test_a_wait_that_ends_is_not_the_end_of_the_task(kling, sandbox, cat):
     sandbox.hold()
     task = kling.submit("a cat", subject_images=cat)
@@ -168,10 +171,11 @@ def test_a_timeout_that_is_none_is_said_before_anything_is_sent(kling, sandbox, 
 def test_a_wait_in_the_queue_says_that_nothing_is_paid_yet(new_kling, sandbox, cat):
     kling = new_kling(slots=1)
     sandbox.hold()
-    kling.submit("first", subject_images=cat)
+    sent(kling, kling.submit("first", subject_images=cat))
+    sandbox.faults.add("create", "status", times=None, status=429, code=1303)
     second = kling.submit("second", subject_images=cat)
-    with pytest.raises(WaitTimeout, match="is still planned") as caught:
-        second.wait(0.05)
+    with pytest.raises(WaitTimeout, match=r"is still planned.*no free slots") as caught:
+        second.wait(0.2)
     assert "not sent yet, and so not paid" in caught.value.money
 
 
@@ -189,7 +193,8 @@ def test_a_task_of_a_closed_session_is_taken_up_again(kling, sandbox, cat):
 def test_a_task_that_was_never_sent_says_so(new_kling, sandbox, cat, capsys):
     kling = new_kling(slots=1)
     sandbox.hold()
-    kling.submit("first", subject_images=cat)
+    sent(kling, kling.submit("first", subject_images=cat))
+    sandbox.faults.add("create", "status", times=None, status=429, code=1303)
     second = kling.submit("second", subject_images=cat)
     kling.close()
     assert second.task_status == "cancelled"
@@ -204,19 +209,20 @@ def test_a_task_that_was_never_sent_says_so(new_kling, sandbox, cat, capsys):
         new_kling().task(second.id).wait(20)
 
 
-def test_a_task_that_another_kernel_is_sending_is_no_success(kling, cat, new_kernel, new_kling):
-    from dataclasses import replace
-
+def test_a_task_that_a_dead_kernel_was_sending_is_looked_for(kling, sandbox, cat):
     task = kling.generate("a", subject_images=cat)
     record = replace(task.record, id="20200101-000000-other", external_task_id="other", task_id=None, images=())
-    kling.session.workspace.journal.insert([replace(record, task_status="sending", saved_at=None)])
-    with pytest.raises(KlingError, match="is sending, and this kernel is not sending it") as caught:
+    record = replace(record, task_status="sending", saved_at=None, sent_at=time.time() - 99, owner="")
+    kling.session.workspace.journal.insert([record])
+    sandbox.faults.add("query", "no_external_ids", times=None)
+    with pytest.raises(KlingError, match="Its process ended while it was being sent") as caught:
         kling.task("other").wait(20)
     assert "may be billed" in caught.value.money
+    assert len(creates(sandbox)) == 1
 
 
 def threads_of_the_engine():
-    names = ("kling-send", "kling-collect", "kling-follow")
+    names = ("kling-send", "kling-collect", "kling-follow", "kling-search", "kling-queue")
     return [thread for thread in threading.enumerate() if thread.name.startswith(names)]
 
 
@@ -335,6 +341,16 @@ def test_what_was_not_sent_does_not_count(new_kling, cat):
     with pytest.raises(InvalidRequest, match="'mine' was already used"):
         kling.generate("a", subject_images=cat, external_task_id="mine")
     kling.generate("a", subject_images=cat)
+
+
+@pytest.mark.promise("your own external id was used before")
+def test_an_external_id_is_used_once(kling, sandbox, cat):
+    task = kling.generate("a", subject_images=cat, external_task_id="mine")
+    with pytest.raises(InvalidRequest, match="'mine' was already used for an earlier task") as caught:
+        kling.generate("b", subject_images=cat, external_task_id="mine")
+    assert "`%kling show mine`" in caught.value.advice
+    assert kling.task("mine").id == task.id
+    assert sandbox.ledger.billed_images() == 1
 
 
 def test_no_key_is_said_before_anything_is_made():

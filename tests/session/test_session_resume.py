@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from kling_nb import ConfigurationError, Kling, WaitTimeout
+from kling_nb import ConfigurationError, InvalidRequest, Kling, KlingError, WaitTimeout
 from kling_nb.session import gateway
+from kling_nb.session.deciding import forget
 from kling_nb.session.resuming import wait_for_all
 from kling_nb.session.screen import Screen
 
@@ -27,7 +28,9 @@ def left_behind(kling, cat, number=1, **changes):
     journal = kling.session.workspace.journal
     base = next(iter(journal.newest()), None) or kling.generate("first", subject_images=cat).record
     record = replace(base, id=f"20200101-000000-left{number}", external_task_id=f"left-{number}", task_id=None)
-    record = replace(record, images=(), saved_at=None, finished_at=None, submitted_at=None, sent_at=None, **changes)
+    record = replace(record, images=(), saved_at=None, finished_at=None, submitted_at=None, sent_at=None)
+    request = {**record.request, "external_task_id": record.external_task_id}
+    record = replace(record, **{"account": "", "sends": 0, "request": request, **changes})
     journal.insert([record])
     return record
 
@@ -99,6 +102,7 @@ def test_a_failed_task_is_collected_and_raises_nothing(kling, sandbox, cat, new_
     found = new_kling().resume()
     assert [task.task_status for task in found] == ["failed"]
     assert found[0].error is not None
+    assert found.message == "0 tasks of 1 collected, 1 failed."
 
 
 def test_what_is_not_done_in_time_is_followed_on(kling, sandbox, cat, new_kernel, new_kling):
@@ -112,50 +116,149 @@ def test_what_is_not_done_in_time_is_followed_on(kling, sandbox, cat, new_kernel
     assert again.resume().message == "1 task of 1 collected."
 
 
-@pytest.mark.parametrize(
-    ("status", "changes", "words"),
-    [
-        ("planned", {}, "1 task never sent, because the kernel ended before: cancelled, nothing to pay."),
-        ("uncertain", {}, "1 task uncertain: whether the gateway has the task is not known"),
-        ("sending", {}, "1 task uncertain: whether the gateway has the task is not known"),
-        ("submitted", {"gateway": "https://other.example"}, "1 task at https://other.example: use that gateway"),
-        ("submitted", {"gateway": "https://other.example/{0}{}"}, "1 task at https://other.example/{0}{}: use that"),
-    ],
-)
-def test_what_cannot_be_collected_is_said(kling, sandbox, cat, status, changes, words):
-    record = left_behind(kling, cat, task_status=status, **changes)
+ELSEWHERE = "1 task in the hands of another kernel, which goes on with it."
+
+
+@pytest.fixture
+def other_kernel(kling, cat):
+    """The name of a process on another machine that has just given a sign of life."""
+    kling.generate("first", subject_images=cat)
+    name = "another-machine|boot|space|1|2"
+    with kling.session.workspace.journal._database.transaction() as connection:
+        connection.execute("INSERT INTO kernels VALUES (?, ?)", [name, time.time()])
+    return name
+
+
+@pytest.mark.parametrize("gateway_name", ["https://other.example", "https://other.example/{0}{}"])
+def test_what_belongs_to_another_gateway_is_said(kling, sandbox, cat, gateway_name):
+    record = left_behind(kling, cat, task_status="submitted", gateway=gateway_name)
+    found = kling.resume()
+    assert found.message == f"Nothing to collect. 1 task at {gateway_name}: use that gateway to collect."
+    assert kling.task(record.id).task_status == "submitted"
+
+
+def test_what_was_never_sent_is_sent_only_when_told_to(kling, sandbox, cat):
+    record = left_behind(kling, cat, task_status="planned", owner="")
     before = len(creates(sandbox))
     found = kling.resume()
-    assert found == []
-    assert found.message == f"Nothing to collect. {found.remarks[0]}"
-    assert found.remarks[0].startswith(words)
+    assert found.message.startswith("Nothing to collect. 1 task never sent, nothing to pay: `%kling resume --send`")
+    assert (len(creates(sandbox)), kling.task(record.id).task_status) == (before, "planned")
+    with pytest.raises(KlingError, match="is planned, and this kernel is not sending it") as caught:
+        kling.task(record.id).wait(5)
+    assert f"%kling resume --send {record.id}" in caught.value.advice
+    assert kling.resume(send=True).message == "1 task of 1 collected."
+    assert len(creates(sandbox)) == before + 1
+    assert len(kling.task(record.id).images) == 1
+
+
+@pytest.mark.parametrize("status", ["uncertain", "sending"])
+def test_what_is_uncertain_and_provably_absent_is_left_for_the_user_to_send(kling, sandbox, cat, status):
+    record = left_behind(kling, cat, task_status=status, owner="", account=account(kling, cat))
+    before = len(creates(sandbox))
+    assert "1 task never sent, nothing to pay" in kling.resume().message
+    assert (len(creates(sandbox)), kling.task(record.id).task_status) == (before, "planned")
+    assert kling.resume(send=True).message == "1 task of 1 collected."
+    assert sandbox.ledger.billed("left-1") == 1
+
+
+def test_what_is_uncertain_and_not_provably_absent_is_sent_when_it_is_named(kling, sandbox, cat):
+    record = left_behind(kling, cat, task_status="uncertain", owner="", account="another account")
+    before = len(creates(sandbox))
+    assert "1 task uncertain, because the gateway neither shows nor provably lacks" in kling.resume().message
+    assert kling.resume(send=True).message.startswith("Nothing to collect. 1 task uncertain")
     assert len(creates(sandbox)) == before
-    after = kling.task(record.id).record
-    assert after.task_status == {"sending": "uncertain", "planned": "cancelled"}.get(status, status)
+    assert kling.resume(send="left-1").message == "1 task of 1 collected."
+    assert (len(creates(sandbox)), sandbox.ledger.billed("left-1")) == (before + 1, 1)
+    assert kling.task(record.id).record.sends == 1
 
 
-def test_what_may_be_on_its_way_right_now_is_left_alone(kling, cat):
-    journal = kling.session.workspace.journal
-    record = left_behind(kling, cat, task_status="sending")
-    journal.update(replace(record, sent_at=time.time(), owner="another-machine|boot|1|2"))
-    assert "being sent just now, perhaps by another kernel" in kling.resume().message
-    assert kling.task(record.id).task_status == "sending"
+def test_what_was_lost_and_turns_up_is_not_sent_even_when_told_to(kling, sandbox, cat):
+    sandbox.faults.add("query", "late", times=None)
+    sandbox.faults.add("list", "late", times=None)
+    with pytest.raises(KlingError):
+        kling.generate("[sandbox: lost] a cat", subject_images=cat)
+    sandbox.faults.clear()
+    task = kling.tasks()[0]
+    assert task.task_status == "uncertain"
+    assert kling.resume(send=task.id).message == "1 task of 1 collected."
+    assert len(creates(sandbox)) == 1
+    assert len(task.images) == 1
 
 
-def test_what_waits_in_another_kernel_is_left_to_it(kling, cat):
-    record = left_behind(kling, cat, task_status="planned", owner="another-machine|boot|1|2")
-    assert "waiting for free slots in another kernel" in kling.resume().message
-    assert kling.task(record.id).task_status == "planned"
+def account(kling, cat):
+    return kling.generate("first", subject_images=cat).record.account
+
+
+@pytest.mark.parametrize(
+    ("status", "after", "said"),
+    [
+        ("planned", "cancelled", "was never sent, and is cancelled: nothing to pay"),
+        ("uncertain", "failed", "is closed. It may exist at the gateway and may be billed"),
+        ("sending", "failed", "is closed. It may exist at the gateway and may be billed"),
+        ("succeeded", "succeeded", "is closed, with 1 of 1 images missing. It is paid"),
+    ],
+)
+def test_what_the_user_forgets_is_closed(kling, sandbox, cat, status, after, said):
+    record = left_behind(kling, cat, task_status=status, owner="")
+    task, message = forget(kling.session, record.id)
+    assert said in message
+    assert task.task_status == after
+    assert kling.resume().message == "Nothing to collect."
+    with pytest.raises(InvalidRequest, match="nothing to forget"):
+        kling.forget(record.id)
+
+
+def test_what_is_under_way_is_not_forgotten(kling, sandbox, cat, new_kernel, new_kling):
+    sandbox.hold()
+    task = submitted(kling, cat)
+    with pytest.raises(InvalidRequest, match="in the hands of this kernel"):
+        kling.forget(task.id)
+    new_kernel()
+    again = new_kling()
+    with pytest.raises(InvalidRequest, match="is submitted: there is nothing to forget") as caught:
+        again.forget(task.id)
+    assert "It is paid" in caught.value.advice
+
+
+@pytest.mark.parametrize("send", ["left-1", "nobody"])
+def test_what_cannot_be_sent_again_is_said(kling, sandbox, cat, send):
+    left_behind(kling, cat, task_status="failed", owner="")
+    before = len(creates(sandbox))
+    with pytest.raises(InvalidRequest, match=r"is failed: it is not sent again|There is no task"):
+        kling.resume(send=send)
+    assert len(creates(sandbox)) == before
+
+
+def test_sending_many_at_once_asks_first(kling, sandbox, cat):
+    for number in range(1, 6):
+        left_behind(kling, cat, number, task_status="planned", owner="", request={**base(kling, cat), "n": 9})
+    with pytest.raises(InvalidRequest, match="asks for 45 images"):
+        kling.resume(send=True)
+    assert {task.task_status for task in kling.tasks(limit=5)} <= {"planned", "succeeded"}
+    assert len(kling.resume(send=True, yes=True)) == 5
+
+
+def base(kling, cat):
+    return dict((next(iter(kling.tasks()), None) or kling.generate("first", subject_images=cat)).record.request)
+
+
+@pytest.mark.parametrize("status", ["planned", "sending", "submitted", "uncertain"])
+def test_what_another_living_kernel_has_in_hand_is_left_to_it(kling, cat, other_kernel, status):
+    record = left_behind(kling, cat, task_status=status, owner=other_kernel, sent_at=time.time())
+    assert kling.resume(send=True).message == f"Nothing to collect. {ELSEWHERE}"
+    assert kling.task(record.id).task_status == status
+    for decide in (kling.forget, lambda some_id: kling.resume(send=some_id)):
+        with pytest.raises(InvalidRequest, match="in another kernel's hands"):
+            decide(record.id)
+    with pytest.raises(WaitTimeout, match="Another kernel of this workspace has the task in hand"):
+        kling.task(record.id).wait(0)
 
 
 def test_remarks_count_alike_tasks_together(kling, cat):
-    left_behind(kling, cat, 1, task_status="planned")
-    left_behind(kling, cat, 2, task_status="planned")
-    left_behind(kling, cat, 3, task_status="uncertain")
-    assert kling.resume().remarks == [
-        "2 tasks never sent, because the kernel ended before: cancelled, nothing to pay.",
-        "1 task uncertain: whether the gateway has the task is not known (`%kling history uncertain`).",
-    ]
+    left_behind(kling, cat, 1, task_status="planned", owner="")
+    left_behind(kling, cat, 2, task_status="planned", owner="")
+    left_behind(kling, cat, 3, task_status="uncertain", owner="")
+    assert [remark[:18] for remark in kling.resume().remarks] == ["2 tasks never sent", "1 task uncertain, "]
 
 
 def test_what_waits_in_this_very_process_is_no_leftover(new_kling, sandbox, cat):
@@ -204,6 +307,7 @@ def test_waiting_for_everything_of_this_process(kling, sandbox, cat):
     assert wait_for_all(kling.session, Screen()) == []
 
 
+@pytest.mark.promise("somebody deletes the workspace while tasks run")
 def test_a_workspace_that_was_deleted_meanwhile_costs_no_image(kling, sandbox, cat):
     import shutil
 

@@ -53,7 +53,7 @@ def test_what_waits_for_slots_is_cancelled_and_said(tmp_path):
     assert again.stdout == "['cancelled', 'cancelled', 'submitted']\n"
 
 
-def test_what_a_killed_process_had_not_sent_is_closed_by_resume(tmp_path):
+def test_what_a_killed_process_had_not_sent_is_sent_by_resume_when_told_to(tmp_path):
     code = (
         "kling = Kling(sandbox=True, slots=1)\n"
         "tasks = [kling.submit('a', subject_images='cat.png') for _ in range(2)]\n"
@@ -64,9 +64,12 @@ def test_what_a_killed_process_had_not_sent_is_closed_by_resume(tmp_path):
         run(tmp_path, code)
     again = run(
         tmp_path,
-        "sandbox.release()\nkling = Kling(sandbox=True)\nprint(kling.resume().message)\nprint(kling.resume().message)",
+        "sandbox.release()\nkling = Kling(sandbox=True)\nprint(kling.resume().message)\nprint(kling.resume().message)\n"
+        "print(kling.resume(send=True).message)",
     )
+    never = "1 task never sent, nothing to pay: `%kling resume --send` sends, `%kling resume --forget ID` closes."
     assert again.stdout.splitlines() == [
-        "1 task of 1 collected. 1 task never sent, because the kernel ended before: cancelled, nothing to pay.",
-        "Nothing to collect.",
+        f"1 task of 1 collected. {never}",
+        f"Nothing to collect. {never}",
+        "1 task of 1 collected.",
     ]

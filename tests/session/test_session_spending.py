@@ -23,11 +23,13 @@ def test_the_sandbox_costs_nothing(new_kling, cat):
 
 
 def test_a_gateway_is_counted_by_model_without_what_failed_and_with_doubt_apart(sandbox, cat):
-    settings = {"api_key": "k", "base_url": sandbox.base_url, "poll_interval": 0.01, "workspace": "real"}
+    settings = {"api_key": "k", "base_url": sandbox.base_url, "poll_interval": 0.01, "workspace": "real", "grace": 0}
     with Kling(price_per_image=0.25, currency="EUR", **settings) as kling:
         kling.generate("a", subject_images=cat, n=2)
         kling.generate("b", subject_images=cat, n=3)
         kling.generate("c", subject_images=cat, n=1, model_name="kling-v2")
+        sandbox.faults.add("query", "no_external_ids", times=None)
+        sandbox.faults.add("list", "no_list", times=None)
         for prompt in ("[sandbox: fail]", "[sandbox: refuse]", "[sandbox: lost]"):
             with pytest.raises(KlingError):
                 kling.generate(prompt, subject_images=cat, n=4)

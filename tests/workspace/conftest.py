@@ -1,12 +1,14 @@
 """Records and pictures made on the spot, and workspaces that are closed when their test is over."""
 
 import io
+import os
 from dataclasses import replace
 
 import pytest
 from PIL import Image
 
 from kling_nb.records import ImageRecord, Reference, TaskRecord
+from kling_nb.workspace import owners
 from kling_nb.workspace.journal import Journal
 from kling_nb.workspace.workspace import Workspace
 
@@ -81,6 +83,13 @@ def encoded():
 @pytest.fixture(scope="session")
 def pixels():
     return noise
+
+
+@pytest.fixture(scope="session")
+def neighbour():
+    """The name of another process of this machine, which lives as long as this one."""
+    parent = os.getppid()
+    return "|".join((*owners._machine(), str(parent), owners._started(parent)))
 
 
 @pytest.fixture

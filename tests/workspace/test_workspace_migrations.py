@@ -9,9 +9,10 @@ import threading
 import pytest
 
 from kling_nb.errors import WorkspaceError
-from kling_nb.workspace import schema
+from kling_nb.workspace import rows, schema
 from kling_nb.workspace.journal import Journal
 from kling_nb.workspace.notice import unfinished
+from kling_nb.workspace.owners import this_process
 
 
 def state(path):
@@ -22,6 +23,41 @@ def state(path):
         return version, connection.execute("SELECT name, sql FROM sqlite_master ORDER BY name").fetchall()
     finally:
         connection.close()
+
+
+def write_first_version(path, *records):
+    """Leave a journal as the first version of the package wrote it."""
+    connection = sqlite3.connect(path)
+    schema.MIGRATIONS[0](connection)
+    known = [row[1] for row in connection.execute("PRAGMA table_info(tasks)")]
+    insert = f"INSERT INTO tasks ({', '.join(known)}) VALUES ({', '.join(':' + name for name in known)})"
+    connection.executemany(insert, [rows.to_row(record) for record in records])
+    connection.execute("PRAGMA user_version = 1")
+    connection.commit()
+    connection.close()
+
+
+def test_what_was_sent_under_the_first_version_may_exist(tmp_path, record):
+    path = tmp_path / "journal.sqlite3"
+    write_first_version(path, record(1), record(2, sent_at=5.0, task_status="uncertain", owner="host|boot|1|2"))
+    journal = Journal(path)
+    assert journal.get(record(1).id) == record(1)
+    sent = journal.get(record(2).id)
+    assert (sent.sends, sent.account, sent.sent_at) == (1, "", 5.0)
+    assert journal.slots.read(sent.gateway, sent.model_name) is None
+    assert journal.leases.take(sent.id).owner == this_process()
+    journal.close()
+    assert state(path)[0] == 2
+
+
+def test_the_first_version_is_read_as_it_is(tmp_path, record, neighbour):
+    path = tmp_path / "journal.sqlite3"
+    write_first_version(path, record(1, task_status="submitted", owner=neighbour), record(2, owner="|||"))
+    reader = Journal(path, read_only=True)
+    assert [task.sends for task in reader.newest()] == [0, 0]
+    reader.close()
+    assert unfinished(tmp_path) == ""
+    assert state(path)[0] == 1
 
 
 def test_a_new_journal_is_at_the_newest_version(journal):
@@ -150,7 +186,8 @@ def test_kernels_that_open_at_once_migrate_once(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_newer_journal_is_refused_and_left_alone(journal, read_only):
-    journal._connection.execute("PRAGMA user_version = 7")
+    with journal._database.transaction() as connection:
+        connection.execute("PRAGMA user_version = 7")
     journal.close()
     before = journal.path.read_bytes()
     with pytest.raises(WorkspaceError, match=r"newer kling_nb .journal version 7; this one reads ") as caught:
@@ -160,11 +197,12 @@ def test_a_newer_journal_is_refused_and_left_alone(journal, read_only):
     assert journal.path.read_bytes() == before
 
 
-def test_the_notice_counts_what_is_unfinished_and_writes_nothing(journal, record):
+def test_the_notice_counts_what_is_unfinished_and_writes_nothing(journal, record, neighbour):
     assert unfinished(journal.path.parent) == ""
-    journal.insert([record(1), record(2, task_status="failed"), record(3, task_status="succeeded", saved_at=1.0)])
+    others = [record(1, owner=neighbour), record(7, owner=neighbour, task_status="submitted")]
+    journal.insert([*others, record(2, task_status="failed"), record(3, task_status="succeeded", saved_at=1.0)])
     assert unfinished(journal.path.parent) == ""
-    journal.insert([record(4, task_status="submitted")])
+    journal.insert([record(4)])
     one = unfinished(journal.path.parent)
     assert one == "1 task of an earlier session is not finished: `%kling resume`."
     journal.insert([record(5, task_status="uncertain"), record(6, task_status="sending")])

@@ -25,12 +25,27 @@ def test_a_process_that_has_ended_is_gone_and_one_that_runs_is_not():
 
 
 def test_a_process_id_that_came_back_is_another_process():
-    host, boot, pid, started = this_process().split("|")
+    host, boot, space, pid, started = this_process().split("|")
     assert int(pid) == os.getpid()
-    assert is_gone(f"{host}|{boot}|{pid}|{int(started or 0) + 1}")
-    assert is_gone(f"{host}|an earlier boot|{pid}|{started}")
+    assert is_gone(f"{host}|{boot}|{space}|{pid}|{int(started or 0) + 1}")
+    assert is_gone(f"{host}|an earlier boot|{space}|{pid}|{started}")
 
 
-@pytest.mark.parametrize("owner", ["", "another-machine|boot|1|2", "nonsense", "a|b|c", "|||", "a|b|c|d|e"])
+def test_a_process_of_another_container_cannot_be_looked_at():
+    """It has the host's name and boot, and process ids of its own."""
+    host, boot, space, pid, started = this_process().split("|")
+    assert not is_gone(f"{host}|{boot}|{space}9|{pid}|{int(started or 0) + 1}")
+
+
+def test_a_process_that_has_ended_and_was_not_looked_after_is_gone():
+    code = "from kling_nb.workspace.owners import this_process; print(this_process())"
+    child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    with child:
+        owner = child.stdout.read().strip()
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        assert is_gone(owner)
+
+
+@pytest.mark.parametrize("owner", ["", "another-machine|boot|ns|1|2", "nonsense", "a|b|c", "||||", "a|b|c|d|e|f"])
 def test_what_cannot_be_told_may_be_alive(owner):
     assert not is_gone(owner)

@@ -1,0 +1,128 @@
+"""One connection to the journal's file: opened, guarded, and its troubles put into words.
+
+``BEGIN IMMEDIATE`` because a deferred transaction that begins to write after another kernel did fails at
+once, whatever the time-out. The rollback journal and not WAL, which network file systems lack;
+``synchronous=EXTRA`` because with the rollback journal only that makes a commit survive a power cut.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from kling_nb.errors import WorkspaceError
+from kling_nb.workspace import schema
+
+_BUSY_SECONDS = 30
+
+
+class Database:
+    """One connection to a workspace's journal. Safe to use from several threads.
+
+    Parameters
+    ----------
+    path : Path
+        The SQLite file.
+    read_only : bool
+        Never creates, migrates or writes; an empty file is an empty journal.
+
+    Raises
+    ------
+    WorkspaceError
+        The file cannot be opened, is damaged, or is newer than this package.
+    """
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        self.path = path
+        self._lock = threading.RLock()
+        with self._explained():
+            self._connection = _open_to_read(path) if read_only else _open(f"{_uri(path)}?mode=rwc", path)
+        self._file = _identity(path)
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the file of that name is still the one that is open: someone may delete or move it."""
+        return _identity(self.path) == self._file
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.close()
+
+    def read(self, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
+        """Return the rows that a query finds."""
+        with self._explained(), self._lock:
+            return self._connection.execute(query, values).fetchall()
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Read and write as one step, durably: all of it or, when anything is raised, nothing."""
+        with self._explained(), self._lock:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                # A full disk ends the transaction by itself.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise WorkspaceError(f"The journal {self.path} cannot be used: {error}.") from error
+
+
+def _open(uri: str, path: Path) -> sqlite3.Connection:
+    connection = _connect(uri)
+    try:
+        connection.execute("PRAGMA synchronous = EXTRA")
+        schema.migrate(connection, path)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _open_to_read(path: Path) -> sqlite3.Connection:
+    connection = _connect(f"{_uri(path)}?mode=ro")
+    try:
+        found = schema.check(connection, path)
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorname != "SQLITE_READONLY_ROLLBACK":
+            raise
+        # A process died while it wrote. Before anyone can read, half a commit must be taken back, which
+        # SQLite does when it may write.
+        _open(f"{_uri(path)}?mode=rw", path).close()
+        return _open_to_read(path)
+    except BaseException:
+        connection.close()
+        raise
+    if found == 0:
+        # A process died between making the file and the tables.
+        connection.close()
+        return _open(":memory:", path)
+    return connection
+
+
+def _connect(uri: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        facts = path.stat()
+    except OSError:
+        return None
+    return facts.st_dev, facts.st_ino
+
+
+def _uri(path: Path) -> str:
+    return path.absolute().as_uri()
