@@ -6,14 +6,15 @@ BIN := $(VENV)/bin
 # Whatever is set outside, everything made from here goes to the local sandbox, in its own environment.
 FREE := env -u VIRTUAL_ENV -u KLING_API_KEY -u KLING_BASE_URL -u KLING_WORKSPACE KLING_SANDBOX=1
 
-.PHONY: help demo lab test test-all test-kernels check format notebooks clean
+.PHONY: help demo lab test test-all test-slow test-kernels check format notebooks clean
 
 help:
 	@echo "make demo          run the quickstart in the sandbox and write a page to look at"
 	@echo "make test          run the tests (under three minutes)"
 	@echo "make lab           open the quickstart in JupyterLab"
 	@echo "make check         lint, types, layers"
-	@echo "make test-all      all tests, also the slow ones"
+	@echo "make test-all      all tests, also the slow ones: every kill, every interrupt"
+	@echo "make test-slow     only the slow ones"
 	@echo "make test-kernels  the magic's tests with the oldest IPython and ipykernel supported"
 	@echo "make format        put the code into its standard form"
 	@echo "make notebooks     execute the notebooks anew, in place"
@@ -40,6 +41,9 @@ test: $(VENV)/with-test
 
 test-all: $(VENV)/with-test
 	$(FREE) $(BIN)/python -m pytest -n 2
+
+test-slow: $(VENV)/with-test
+	$(FREE) $(BIN)/python -m pytest -n 2 -m slow
 
 # The oldest shell and kernel that are supported, in an environment of their own.
 test-kernels: pyproject.toml

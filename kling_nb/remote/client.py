@@ -3,6 +3,7 @@
 Creates are never repeated here, whatever happens: whether it is safe is the engine's decision.
 """
 
+import contextlib
 import functools
 import json
 import logging
@@ -20,6 +21,7 @@ from kling_nb._version import __version__
 from kling_nb.key import Secret
 from kling_nb.records import TaskState
 from kling_nb.remote import envelopes, refusals
+from kling_nb.remote.patience import Patience
 from kling_nb.settings import API_PATH, is_loopback
 
 USER_AGENT = f"kling_nb/{__version__}"
@@ -48,7 +50,8 @@ class Timeouts(NamedTuple):
     write : float
         Between two pieces of the request.
     whole : float
-        For the whole of an answer from its first piece on, so that one that drips holds nobody up.
+        For the whole of an answer from its first piece on, so that one that drips holds nobody up, and for its
+        head beyond the wait for it.
     """
 
     connect: float = 10.0
@@ -132,6 +135,7 @@ class Client:
         self._url = base_url + API_PATH
         self._key = key
         self._timeouts = timeouts or Timeouts()
+        self._patience = Patience()
         parts = urlsplit(base_url)
         loopback = is_loopback(parts.hostname or "")
         if parts.scheme != "https" and not loopback:
@@ -309,11 +313,13 @@ class Client:
             write=limits.write,
             pool=None,
         )
+        request = self._http.build_request(
+            method, url, headers=headers, content=body, timeout=timeout, extensions={"trace": self._patience.trace}
+        )
+        self._patience.begin((limits.read if body is None else limits.create) + limits.whole)
         _asking.key = key
         try:
-            with self._http.stream(
-                method, url, headers=headers, content=body, timeout=timeout, auth=_Bearer(key)
-            ) as answer:
+            with contextlib.closing(self._http.send(request, auth=_Bearer(key), stream=True)) as answer:
                 content = self._read(answer)
         finally:
             del _asking.key

@@ -5,11 +5,9 @@ A second client, because an absolute URL given to the first would carry the key 
 
 import hashlib
 import threading
-import time
 import urllib.request
 import zlib
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit, urlunsplit
 
 import httpx
@@ -19,6 +17,7 @@ from kling_nb.remote import addresses
 from kling_nb.remote.addresses import NotAllowed, Origin
 from kling_nb.remote.client import USER_AGENT, tls_context
 from kling_nb.remote.envelopes import one_line
+from kling_nb.remote.patience import Patience
 
 MAX_REDIRECTS = 5
 MAX_BYTES = 100_000_000
@@ -88,7 +87,7 @@ class Downloader:
         self._clients: dict[str, httpx.Client] = {}
         self._lock = threading.Lock()
         self._closed = False
-        self._here = threading.local()
+        self._patience = Patience()
 
     def close(self) -> None:
         """Close the connections."""
@@ -116,9 +115,9 @@ class Downloader:
         DownloadFailed
             It did not come, is not an image, or may not be fetched.
         """
-        deadline = self._here.deadline = time.monotonic() + self._timeout
+        self._patience.begin(self._timeout)
         try:
-            data = self._follow(url, deadline)
+            data = self._follow(url)
         except NotAllowed as error:
             raise DownloadFailed(f"{error}: {one_line(_without_secrets(url), 120)}", again=False) from None
         except httpx.TimeoutException:
@@ -134,11 +133,11 @@ class Downloader:
             raise DownloadFailed(one_line(error, 200), again=True) from None
         return Picture(data, hashlib.sha256(data).hexdigest(), *found)
 
-    def _follow(self, url: str, deadline: float) -> bytes:
+    def _follow(self, url: str) -> bytes:
         came_from: Origin | None = None
         for _ in range(MAX_REDIRECTS + 1):
             target = addresses.origin(url)
-            answer = self._open(url, target, came_from, deadline)
+            answer = self._open(url, target, came_from)
             try:
                 if answer.has_redirect_location:
                     came_from, url = target, urljoin(url, answer.headers["location"])
@@ -149,7 +148,7 @@ class Downloader:
                 answer.close()
         raise DownloadFailed("is redirected too often", again=False)
 
-    def _open(self, url: str, target: Origin, came_from: Origin | None, deadline: float) -> httpx.Response:
+    def _open(self, url: str, target: Origin, came_from: Origin | None) -> httpx.Response:
         """Check the address, and connect to the very address that was checked."""
         proxy = _proxy_for(target)
         if proxy is not None:
@@ -157,8 +156,8 @@ class Downloader:
             found, own = addresses.literal(target.host), addresses.literal(self._api.host)
             addresses.check(target, found, self._api, own, came_from=came_from)
             client = self._client(proxy, proxy)
-            watched = {"trace": self._watch}
-            request = client.build_request("GET", url, timeout=_timeout(deadline), extensions=watched)
+            watched = {"trace": self._patience.trace}
+            request = client.build_request("GET", url, timeout=self._seconds(), extensions=watched)
             return client.send(request, stream=True)
         found = _addresses_of(target)
         own = [] if all(map(addresses.is_public, found)) else _addresses_of(self._api)
@@ -171,8 +170,8 @@ class Downloader:
                 "GET",
                 urlunsplit(parts._replace(netloc=f"{literal}:{target.port}")),
                 headers={"Host": parts.netloc},
-                timeout=_timeout(deadline),
-                extensions={"sni_hostname": target.host, "trace": self._watch},
+                timeout=self._seconds(),
+                extensions={"sni_hostname": target.host, "trace": self._patience.trace},
             )
             try:
                 return client.send(request, stream=True)
@@ -181,22 +180,9 @@ class Downloader:
                     raise
         raise DownloadFailed("is on a host without an address", again=True)
 
-    def _watch(self, event: str, facts: Mapping[str, Any]) -> None:
-        """Have every wait on a new connection end with the time for the whole.
-
-        A server that drips its headers, or hints without end, keeps every single wait short, and until the
-        headers are there nobody but the connection itself gets to look at the clock.
-        """
-        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
-            stream = facts["return_value"]
-            read = stream.read
-
-            def read_in_time(size: int, timeout: float | None = None) -> bytes:
-                left = _left(self._here.deadline)
-                data: bytes = read(size, timeout=left if timeout is None else min(timeout, left))
-                return data
-
-            stream.read = read_in_time
+    def _seconds(self) -> httpx.Timeout:
+        left = self._patience.left()
+        return httpx.Timeout(min(_READ, left), connect=min(_CONNECT, left), pool=None)
 
     def _read(self, answer: httpx.Response) -> bytes:
         too_large = DownloadFailed(f"is larger than {self._max_bytes:,} bytes", again=False)
@@ -247,18 +233,6 @@ def _proxy_for(target: Origin) -> str | None:
     if not proxy or addresses.literal(target.host) or urllib.request.proxy_bypass(target.host):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise httpx.ReadTimeout("the time for the whole is over")
-    return left
-
-
-def _timeout(deadline: float) -> httpx.Timeout:
-    left = _left(deadline)
-    return httpx.Timeout(min(_READ, left), connect=min(_CONNECT, left), pool=None)
 
 
 def _check_status(status: int) -> None:

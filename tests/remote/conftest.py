@@ -188,3 +188,26 @@ def unused_port():
     """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return listener.getsockname()[1]
+
+
+@pytest.fixture
+def drip(gateway):
+    """Send a piece over and over until the client hangs up; what is still heard to the end was not hung up on."""
+    heard = []
+
+    def start(first, piece, last=b"", before=lambda connection: None, context=None):
+        def serve(_, connection):
+            before(connection)
+            connection.sendall(first)
+            for _ in range(300):
+                if server.stopping.wait(0.01):
+                    return
+                connection.sendall(piece)
+            heard.append(first)
+            connection.sendall(last)
+
+        server = gateway(serve, context)
+        return server
+
+    yield start
+    assert heard == []

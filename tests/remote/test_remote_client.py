@@ -330,6 +330,14 @@ class TestLost:
             client(sandbox.base_url, timeouts=Timeouts(1, 1, 1, 1, whole=0.1)).create(body_of())
         assert "in time" in caught.value.cause.message
 
+    @pytest.mark.parametrize("first", [b"HTT", b"HTTP/1.1 200 OK\r\nX-Slow: "], ids=["status", "headers"])
+    def test_a_head_that_drips_beyond_all_patience(self, drip, client, first):
+        impatient = client(f"{drip(first, b'x').origin}/kling", timeouts=Timeouts(1, 0.2, 0.2, 1, whole=0.2))
+        with pytest.raises(AnswerLost, match="in time"):
+            impatient.create(BODY)
+        with pytest.raises(errors.ConnectionFailed, match="in time"):
+            impatient.query("some-id")
+
     def test_an_answer_that_drips_and_comes(self, sandbox, client):
         sandbox.faults.add("create", "drip", piece=64, seconds=0.001)
         assert client(sandbox.base_url, timeouts=QUICK).create(body_of()).task_status == "submitted"
