@@ -8,6 +8,7 @@ import weakref
 import pytest
 
 from kling_nb.engine import following
+from kling_nb.engine.sending import REACH
 from kling_nb.engine.slots import PATIENCE
 from kling_nb.errors import WorkspaceError
 from kling_nb.records import ENDED
@@ -320,11 +321,29 @@ class TestRefused:
         assert (bench.posts, len(bench.entries()), bench.stored(job).sends) == (4, 1, 1)
         bench.check_saved(job)
 
-    def test_nobody_there(self, make_bench, unused_port):
+    def test_nobody_there(self, make_bench, unused_port, quick):
         bench = make_bench(f"http://127.0.0.1:{unused_port}/kling")
         job = bench.submit()
         assert bench.settle(job) == ["failed"]
         assert bench.stored(job).failure.kind == "ConnectionFailed"
+        # The second time at once, then after ever longer pauses.
+        assert len(quick) == REACH - 2
+
+    def test_nobody_there_for_a_moment(self, bench, sandbox, quick):
+        sandbox.stop()
+        job = bench.plan()
+        notes = []
+
+        def start(job):
+            notes.append(job.note)
+            if "Nothing was sent; trying again." in job.note:
+                sandbox.start()
+
+        job.listeners.append(start)
+        bench.runner.submit(job)
+        assert bench.settle(job) == ["succeeded"]
+        assert any("could not be reached" in note for note in notes)
+        assert (bench.posts, bench.stored(job).sends) == (1, 1)
 
     def test_slots_of_refused_tasks_are_free_again(self, bench):
         jobs = [bench.submit(prompt="[sandbox: refuse]", limit=1) for _ in range(5)] + [bench.submit(limit=1)]

@@ -126,7 +126,8 @@ def test_a_task_whose_answer_was_lost_is_found_and_paid_once(kling, sandbox, cat
 
 
 @pytest.mark.promise("the gateway cannot be reached")
-def test_a_gateway_that_is_not_there_costs_nothing(cat):
+def test_a_gateway_that_is_not_there_costs_nothing(cat, monkeypatch):
+    monkeypatch.setattr(backoff, "delay", lambda failures, **limits: 0.01)
     with Kling(api_key="k", base_url="http://127.0.0.1:9/kling", poll_interval=0.01) as kling:
         error = failed(kling, cat)
     assert type(error) is ConnectionFailed
