@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from kling_nb import errors
 from kling_nb.engine import backoff, limits, slots
-from kling_nb.engine.jobs import Job, Store
+from kling_nb.engine.jobs import Job, Store, still_uncertain
 from kling_nb.records import SlotLimit
 
 if TYPE_CHECKING:
@@ -160,7 +160,8 @@ class Queue:
         why = "The account has no free slots" if slotless else "The gateway is asked too often"
         # Nothing was made, so this time does not count as one that may have.
         again = replace(job.record, task_status="planned", sent_at=None, sends=job.record.sends - 1)
-        self._runner.advance(job, again, note=f"{why} ({error.code or error.http_status}); trying again.")
+        note = f"{why} ({error.code or error.http_status}); trying again."
+        self._runner.advance(job, again, note=note, written=still_uncertain(again) if job.insist else None)
         with self._runner.changed:
             if not self._runner.stopping:
                 self._insert(job)

@@ -196,7 +196,15 @@ class Runner:
 
     # ---- for the engine's own threads ------------------------------------------------------------
 
-    def advance(self, job: Job, record: TaskRecord, *, collected: bool = False, note: str = "") -> bool:
+    def advance(
+        self,
+        job: Job,
+        record: TaskRecord,
+        *,
+        collected: bool = False,
+        note: str = "",
+        written: TaskRecord | None = None,
+    ) -> bool:
         """Write what a task has become to its journal, then let everyone see it.
 
         When the journal cannot be written the task goes on, with a note: what has been paid must be
@@ -215,16 +223,20 @@ class Runner:
             Whether nothing remains to be fetched.
         note : str
             What to tell the user for as long as it is so.
+        written : TaskRecord, optional
+            What a process that comes after this one is to find, where that is something else.
 
         Returns
         -------
         bool
             Whether it is still this process's to go on with.
         """
+        written = written or record
         if self.stopping:
-            record = replace(record, owner="")
+            # Nobody here goes on with it, so any kernel may.
+            record, written = replace(record, owner=""), replace(written, owner="")
         try:
-            if not job.store.journal.update(record):
+            if not job.store.journal.update(written):
                 job.aside = True
             job.note = note
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the journal
@@ -307,7 +319,8 @@ class Runner:
 
     def send_again(self, job: Job) -> None:
         """Queue a task once more that is known, or held by the user, not to exist."""
-        self.advance(job, before_sending(job.record))
+        # Sent without proof, it is in doubt for whoever comes next until it is known what came of it.
+        self.advance(job, before_sending(job.record), written=job.record if job.insist else None)
         with self.changed:
             if self.stopping:
                 return

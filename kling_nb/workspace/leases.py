@@ -95,7 +95,9 @@ class Leases:
         with self._database.transaction() as connection:
             found = connection.execute("SELECT * FROM tasks WHERE id = ?", [record.id]).fetchone()
             mine_to_write = (record.owner, self._me())
-            if found is not None and (found["task_status"] != "planned" or found["owner"] not in mine_to_write):
+            # Uncertain is one that the user would have sent again all the same.
+            unsent = found is None or found["task_status"] in ("planned", "uncertain")
+            if found is not None and not (unsent and found["owner"] in mine_to_write):
                 return Begun("taken", rows.from_row(dict(found)))
             theirs = self._theirs(connection.execute(_THEIRS, self._pool(record)).fetchall())
             if theirs and mine + theirs + record.n > limit:

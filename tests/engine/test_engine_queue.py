@@ -185,7 +185,8 @@ class TestLearning:
     def test_another_runner_begins_with_what_was_learned(self, make_bench, account, eventually):
         sandbox = account(6, seconds=0)
         bench = make_bench(at=sandbox, probes=True)
-        bench.store.journal.slots.write("sandbox", MODEL, SlotLimit(3, 6, 1, 1, time.time()))
+        known = SlotLimit(3, 6, 1, 1, time.time())
+        bench.store.journal.slots.write("sandbox", MODEL, known)
         sandbox.hold()
         jobs = bench.submit_many(10, limit=3)
         eventually(lambda: len(bench.entries()) == 6)
@@ -193,6 +194,7 @@ class TestLearning:
         assert (bench.posts, [job.record.task_status for job in jobs[6:]]) == (6, ["planned"] * 4)
         sandbox.release()
         assert bench.settle(*jobs) == ["succeeded"] * 10
+        assert learned(bench) == known
 
     def test_another_setting_begins_anew(self, make_bench, account, eventually):
         bench = make_bench(at=account(20, seconds=0), probes=True)
@@ -292,6 +294,8 @@ class TestSeveralKernels:
         two.until(lambda: second.note)
         assert second.note == "Another kernel of this workspace has the slots; waiting for them."
         assert (two.stored(second).task_status, two.posts) == ("planned", 1)
+        # It is not tried again and again.
+        assert two.runner.queue._theirs[MODEL] == 4
         small = two.submit(1, limit=5)
         two.until(lambda: small.record.task_id is not None)
         sandbox.release()
@@ -306,6 +310,7 @@ class TestSeveralKernels:
         taken = two.store.journal.leases.take(job.record.id)
         one.runner.submit(job)
         one.until(lambda: job.settled)
+        one.runner.close(join=60.0)
         assert (job.aside, job.record, one.posts) == (True, replace(taken, references=job.record.references), 0)
         assert one.runner.jobs == {}
 

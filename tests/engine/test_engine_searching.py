@@ -130,6 +130,20 @@ class TestFoundLate:
         bench.check_saved(job)
         assert (bench.posts, len(bench.entries(job))) == (2, 1)
 
+    def test_what_was_called_uncertain_is_not_sent_when_its_absence_is_proven_later(
+        self, bench, sandbox, control, eventually
+    ):
+        """The user has been told, and may have acted on it."""
+        job = bench.plan(2)
+        hide(bench)
+        sandbox.faults.add("create", "reset")
+        bench.runner.submit(job)
+        assert bench.settle(job) == ["uncertain"]
+        sandbox.faults.clear()
+        lists = bench.lists
+        eventually(lambda: bench.lists > lists + 3)
+        assert (job.record.task_status, bench.posts) == ("uncertain", 2)
+
     def test_while_the_gateway_could_not_be_asked(self, bench, sandbox, control, eventually):
         job, _ = lose(bench, arrives=False)
         broken = sandbox.faults.add("query", "status", times=None, message="maintenance")
@@ -159,6 +173,26 @@ def test_whatever_a_list_names_is_taken_up(bench, sandbox):
     assert bench.settle(job, *others) == ["succeeded"] * 4
     bench.check_saved(job)
     assert bench.posts == 4
+
+
+def test_what_a_list_names_while_its_absence_is_proven_is_not_sent(bench, sandbox, control, monkeypatch):
+    job = bench.plan(2, grace=0.0)
+    hide(bench, job)
+    sandbox.faults.add("create", "lost")
+    real = bench.client.query_many
+
+    def query_many(page, size):
+        listed = [state for state in real(page, size) if state.task_id == control.record.task_id]
+        sandbox.faults.clear()
+        assert bench.runner.found(bench.client.query(job.record.external_task_id))
+        monkeypatch.undo()
+        return listed
+
+    monkeypatch.setattr(bench.client, "query_many", query_many)
+    bench.runner.submit(job)
+    assert bench.settle(job) == ["succeeded"]
+    bench.check_saved(job)
+    assert (bench.posts, len(bench.entries(job)), bench.stored(job).sends) == (2, 1, 1)
 
 
 class TestSentAgain:
@@ -209,7 +243,9 @@ class TestSentAgain:
         assert bench.settle(job) == [status]
         assert (bench.posts, bench.entries(job)) == (2, [])
         stored = bench.stored(job)
-        assert (stored.task_status, stored.owner == "", stored.sends) == (status, status == "planned", 1)
+        left = status == "planned"
+        assert (stored.task_status, stored.owner == "", stored.sent_at is None) == (status, left, left)
+        assert stored.sends == 1
         assert bench.runner.jobs == {}
 
     def test_not_after_an_interrupt(self, bench, sandbox, control, hasty, eventually):
@@ -236,6 +272,17 @@ class TestInsisting:
         bench.sandbox.faults.clear()
         assert bench.settle(again) == ["succeeded"]
         assert (len(bench.entries(job)), bench.stored(job).sends, again.insist) == (1, 2, False)
+
+    def test_leaves_it_in_doubt_for_whoever_comes_next_while_it_waits(self, bench, quick):
+        job = self.left(bench, arrives=False)
+        bench.sandbox.faults.clear()
+        refusals = bench.sandbox.faults.add("create", "status", times=None, status=429, code=1302)
+        again = bench.adopt(job, grace=3600.0, insist=True, body=bench.body(job))
+        bench.until(lambda: refusals.used > 3 and again.record.task_status == "planned")
+        assert bench.stored(job).task_status in ("uncertain", "sending")
+        bench.runner.cancel([again])
+        assert bench.settle(again) == ["uncertain"]
+        assert (bench.stored(job).task_status, bench.stored(job).sends) == ("uncertain", 1)
 
     def test_sends_nothing_that_is_found(self, bench):
         job = self.left(bench, arrives=True)
@@ -265,6 +312,7 @@ class TestInsisting:
 class TestClocks:
     def test_set_forward_shortens_no_wait(self, bench, control, eventually):
         job, hidden = lose(bench, arrives=False, grace=3600.0)
+        eventually(lambda: hidden.used > 0)
         bench.clock = lambda: time.time() + 86_400.0
         used = hidden.used
         eventually(lambda: hidden.used > used + 5)

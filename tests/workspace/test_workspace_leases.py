@@ -195,12 +195,19 @@ def test_what_begins_is_written_before_it_is_said(kernel, record):
         *({"owner": FAR, "task_status": status} for status in ("sending", "submitted", "failed", "cancelled")),
     ],
 )
-def test_what_is_not_its_own_or_not_planned_does_not_begin(kernel, record, now):
+def test_what_is_not_its_own_or_was_sent_does_not_begin(kernel, record, now):
     own = kernel(FAR)
     stored = record(**now)
     own.insert([stored])
     assert own.leases.begin(sending(record, 1, owner=FAR), 0, 5) == ("taken", stored, 0)
     assert own.get(record().id) == stored
+
+
+def test_what_the_user_would_have_sent_without_proof_begins(kernel, record):
+    own = kernel(FAR)
+    own.insert([record(owner=FAR, task_status="uncertain")])
+    assert own.leases.begin(sending(record, 1, owner=FAR), 0, 5).verdict == "begun"
+    assert own.get(record().id).task_status == "sending"
 
 
 def test_what_someone_has_deleted_begins_and_is_written_anew(kernel, record):
