@@ -210,6 +210,8 @@ class Follower:
     def _lose(self, job: Job, error: errors.KlingError) -> None:
         """Hand a task that the gateway does not know any more to those who look for such tasks."""
         message = f"The gateway no longer knows the task: {error.message}"
+        if job.record.account not in ("", self._runner.remote.key_now().mark()):
+            message += " It was sent with another key than the one that counts now: use that one."
         with self._runner.changed:
             self._followed.pop(job.record.id, None)
             job.sought = True

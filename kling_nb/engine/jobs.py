@@ -38,6 +38,8 @@ class LeasesLike(Protocol):
     """What the engine needs of the leases."""
 
     def begin(self, record: TaskRecord, mine: int, limit: int) -> Any: ...  # noqa: D102
+    def acknowledge(self, record: TaskRecord) -> bool: ...  # noqa: D102
+    def is_sending(self, some_id: str) -> bool: ...  # noqa: D102
     def theirs(self, record: TaskRecord) -> int: ...  # noqa: D102
     def ghosts(self, record: TaskRecord) -> int: ...  # noqa: D102
     def release(self, ids: Iterable[str]) -> None: ...  # noqa: D102
@@ -54,6 +56,8 @@ class SlotMemoryLike(Protocol):
 class Remote(Protocol):
     """What the engine needs of the API client."""
 
+    @property
+    def time_there(self) -> float | None: ...  # noqa: D102
     def key_now(self) -> Secret: ...  # noqa: D102
     def create(self, body: bytes, key: Secret) -> TaskState: ...  # noqa: D102
     def query(self, some_id: str) -> TaskState: ...  # noqa: D102

@@ -4,6 +4,7 @@ That a gateway does not find a task proves nothing by itself: not every gateway 
 external id, and some are late. It counts only where the same look finds a task that is known to exist.
 """
 
+import secrets
 from typing import NamedTuple
 
 from kling_nb import errors
@@ -65,7 +66,7 @@ def look_up(remote: Remote, journal: JournalLike, record: TaskRecord, *, prove: 
     known = journal.known(record)
     sees = prove and bool(known) and _sees(remote, known[0])
     state, said_unknown = _by_id(remote, record.task_id or record.external_task_id)
-    if state is not None and _is_it(state, record, known):
+    if state is not None and _is_it(state, record, known) and _is_told_apart(remote, state):
         return Look(state)
     try:
         listed, whole = _newest(remote, record), True
@@ -73,9 +74,19 @@ def look_up(remote: Remote, journal: JournalLike, record: TaskRecord, *, prove: 
         # The gateway answers, and its list alone is in trouble.
         listed, whole = [], False
     for each in listed:
-        if each.external_task_id == record.external_task_id or each.task_id == record.task_id:
+        if is_named(each, record) or (record.task_id is not None and each.task_id == record.task_id):
             return Look(each)
-    return Look(None, (sees and said_unknown) or _reaches_back(listed, record, known), whole)
+    # Both before and after the question, or it may have been asked of somebody else meanwhile.
+    sees = sees and said_unknown and _sees(remote, known[0])
+    return Look(None, sees or (prove and _reaches_back(listed, record, known)), whole)
+
+
+def is_named(state: TaskState, record: TaskRecord) -> bool:
+    """Tell whether a state carries a task's external id, and is not an old task of which a user gave the same."""
+    if state.external_task_id != record.external_task_id:
+        return False
+    ours = record.id in record.external_task_id
+    return ours or state.created_at is None or state.created_at >= record.created_at - CLOCKS
 
 
 def _by_id(remote: Remote, some_id: str) -> tuple[TaskState | None, bool]:
@@ -83,7 +94,8 @@ def _by_id(remote: Remote, some_id: str) -> tuple[TaskState | None, bool]:
     try:
         return remote.query(some_id), False
     except errors.RequestRefused as error:
-        return None, error.http_status == 404 or error.code == _UNKNOWN_TASK
+        # With a code, which the API's own answers have, and a page of some proxy on the way has not.
+        return None, error.code is not None and (error.http_status == 404 or error.code == _UNKNOWN_TASK)
     except errors.NotPermitted:
         return None, False
 
@@ -97,10 +109,18 @@ def _sees(remote: Remote, control: TaskRecord) -> bool:
 def _is_it(state: TaskState, record: TaskRecord, known: list[TaskRecord]) -> bool:
     # A gateway that answers any question with its newest task is not believed.
     if state.external_task_id is not None:
-        return state.external_task_id == record.external_task_id
+        return is_named(state, record)
     if state.created_at is not None and state.created_at < record.created_at - CLOCKS:
         return False
     return all(state.task_id != other.task_id for other in known)
+
+
+def _is_told_apart(remote: Remote, state: TaskState) -> bool:
+    """Tell whether a gateway that repeats no external id would have answered so to any question."""
+    if state.external_task_id is not None:
+        return True
+    nobody, _ = _by_id(remote, f"kling_nb-nobody-{secrets.token_hex(8)}")
+    return nobody is None
 
 
 def _newest(remote: Remote, record: TaskRecord) -> list[TaskState]:
@@ -129,4 +149,8 @@ def _reaches_back(listed: list[TaskState], record: TaskRecord, known: list[TaskR
     if any(state.external_task_id != task.external_task_id for state, task in named):
         return False
     sent_at = record.sent_at or record.created_at
+    later = {task.task_id for task in known if (task.submitted_at or 0.0) > sent_at + MARGIN}
+    if not later <= {state.task_id for state, _ in named}:
+        # It was made, or kept by somebody on the way, before these.
+        return False
     return any((task.submitted_at or sent_at) < sent_at - MARGIN for _, task in named)

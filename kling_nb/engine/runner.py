@@ -204,6 +204,7 @@ class Runner:
         collected: bool = False,
         note: str = "",
         written: TaskRecord | None = None,
+        write: Callable[[TaskRecord], bool] | None = None,
     ) -> bool:
         """Write what a task has become to its journal, then let everyone see it.
 
@@ -225,6 +226,8 @@ class Runner:
             What to tell the user for as long as it is so.
         written : TaskRecord, optional
             What a process that comes after this one is to find, where that is something else.
+        write : callable, optional
+            Writes it to the journal where that is not a plain update; returns whether the task is ours.
 
         Returns
         -------
@@ -236,7 +239,7 @@ class Runner:
             # Nobody here goes on with it, so any kernel may.
             record, written = replace(record, owner=""), replace(written, owner="")
         try:
-            if not job.store.journal.update(written):
+            if not (write or job.store.journal.update)(written):
                 job.aside = True
             job.note = note
         except Exception as error:  # noqa: BLE001 - whatever is wrong with the journal

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from kling_nb import errors
 from kling_nb.engine.jobs import Job, after_create, before_sending
-from kling_nb.engine.lookup import Look, look_up
+from kling_nb.engine.lookup import Look, is_named, look_up
 from kling_nb.records import TaskState
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ LONGEST = 15.0
 LATER = 60.0
 LOOK_FOR = 1800.0
 """Seconds after which a task that never turned up is looked for no more, until `resume`."""
+CONFIRM = 12.0
+"""The share of the grace, a twelfth, that passes between two looks that must both show the absence."""
 SENDS = 3
 """Times that one request is sent without asking the user."""
 
@@ -30,6 +32,7 @@ class _Search:
     began: float
     due: float
     looks: int = 0
+    absent_since: float | None = None
 
 
 def decide(job: Job, look: Look, *, waited: float) -> Decision:
@@ -119,8 +122,7 @@ class Searcher:
             return False
         with self._runner.changed:
             searches = list(self._searches.values())
-        name = state.external_task_id
-        search = next((each for each in searches if each.job.record.external_task_id == name), None)
+        search = next((each for each in searches if is_named(state, each.job.record)), None)
         return search is not None and self._take_up(search, state)
 
     def stop(self, join: float) -> None:
@@ -149,14 +151,18 @@ class Searcher:
         try:
             self._look_once(search, waited)
         except Exception as error:  # noqa: BLE001 - what cannot be asked shows nothing
+            search.absent_since = None
             self._again(search, waited, f"{_said(error)} ")
 
     def _waited(self, search: _Search) -> float:
         """Return the seconds since a task was sent, whatever was done to the clock."""
         job = search.job
         here = time.monotonic() - search.began
-        # Sent by this process: then no clock that is set forward shortens the wait.
-        return here if job.claimed else max(here, self._runner.clock() - (job.record.sent_at or 0.0))
+        there = self._runner.remote.time_there
+        if job.claimed or there is None:
+            return here
+        # Sent by an earlier kernel: this machine's clock may have been set since, and the gateway's was not.
+        return max(here, min(self._runner.clock(), there) - (job.record.sent_at or 0.0))
 
     def _look_once(self, search: _Search, waited: float) -> None:
         job = search.job
@@ -165,12 +171,24 @@ class Searcher:
             self._take_up(search, look.state)
             return
         decision = decide(job, look, waited=waited)
+        if decision in ("send", "aside") and not job.insist and not self._is_confirmed(search):
+            decision = "wait"
+        elif decision not in ("send", "aside"):
+            search.absent_since = None
         if decision in ("send", "aside"):
             # Unless a list has named it since the look: then it is followed, and must not be sent.
             if self._drop(search):
                 self._leave(job, decision)
         else:
             self._again(search, waited, "", settle=decision == "uncertain")
+
+    def _is_confirmed(self, search: _Search) -> bool:
+        """Tell whether an earlier look has shown the absence as well: one alone may meet a restart."""
+        now = time.monotonic()
+        if search.absent_since is None:
+            search.absent_since = now
+            return False
+        return now - search.absent_since >= search.job.grace / CONFIRM
 
     def _leave(self, job: Job, decision: Decision) -> None:
         runner = self._runner
@@ -188,6 +206,8 @@ class Searcher:
             if not self._is_current(search):
                 return
             search.due = next_look(now, search.began, search.looks, now + left)
+            if search.absent_since is not None:
+                search.due = min(search.due, now + job.grace / CONFIRM)
             if now - search.began > max(LOOK_FOR, 2 * job.grace):
                 settle = True
                 self._drop(search)

@@ -89,6 +89,11 @@ def _begin(runner: "Runner", job: Job, key: "Secret") -> bool:
 def _create(runner: "Runner", job: Job, body: bytes, key: "Secret") -> "TaskState":
     """Send it; try again where it provably never left."""
     for attempt in range(1, REACH + 1):
+        if attempt > 1 and not job.store.journal.leases.is_sending(job.record.id):
+            # This machine slept, and another kernel has taken the task over, closed it or sent it.
+            job.aside = True
+            runner.announce(job)
+            raise _Cancelled
         try:
             return runner.remote.create(body, key)
         except errors.ConnectionFailed as error:
@@ -115,15 +120,18 @@ def _pause(runner: "Runner", job: Job, attempt: int) -> None:
 
 def _go_on(runner: "Runner", job: Job, state: "TaskState") -> None:
     """Record that it was taken, and have it followed."""
-    if not runner.advance(job, after_create(job.record, state, runner.clock())):
-        return
+    taken = after_create(job.record, state, runner.clock())
+    ours = runner.advance(job, taken, write=job.store.journal.leases.acknowledge)
+    with runner.changed:
+        job.insist = False
+        job.began = time.monotonic()
+    if ours:
+        # First of all: what comes after may fail, and the task is paid.
+        runner.follow(job)
     runner.queue.taken(job)
     _keep_previews(runner, job)
     with runner.changed:
-        job.insist = False
         job.let_go_of_bytes()
-        job.began = time.monotonic()
-    runner.follow(job)
 
 
 def _go_wrong(runner: "Runner", job: Job, error: Exception) -> None:

@@ -11,6 +11,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Generator
+from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
@@ -136,6 +137,7 @@ class Client:
         self._key = key
         self._timeouts = timeouts or Timeouts()
         self._patience = Patience()
+        self._told: tuple[float, float] | None = None
         parts = urlsplit(base_url)
         loopback = is_loopback(parts.hostname or "")
         if parts.scheme != "https" and not loopback:
@@ -305,7 +307,8 @@ class Client:
         raise problem
 
     def _send(self, method: str, url: str, key: Secret, body: bytes | None) -> tuple[int, bytes, float | None]:
-        headers = {} if body is None else {"Content-Type": "application/json"}
+        # What a cache on the way knew some time ago would prove nothing.
+        headers = {"Cache-Control": "no-cache"} if body is None else {"Content-Type": "application/json"}
         limits = self._timeouts
         timeout = httpx.Timeout(
             limits.read if body is None else limits.create,
@@ -323,7 +326,13 @@ class Client:
                 content = self._read(answer)
         finally:
             del _asking.key
+        self._told = _date(answer.headers.get("Date")) or self._told
         return answer.status_code, content, _seconds(answer.headers.get("Retry-After"))
+
+    @property
+    def time_there(self) -> float | None:
+        """What the gateway's clock says now, in seconds since the epoch; None until an answer has told."""
+        return None if self._told is None else self._told[0] + time.monotonic() - self._told[1]
 
     def _read(self, answer: httpx.Response) -> bytes:
         pieces, size = [], 0
@@ -336,6 +345,14 @@ class Client:
             if time.monotonic() > deadline:
                 raise httpx.ReadTimeout("the answer did not end")
         return b"".join(pieces)
+
+
+def _date(header: str | None) -> tuple[float, float] | None:
+    """Read a Date header; return it with when it was read, on a clock that nobody sets."""
+    try:
+        return parsedate_to_datetime(header or "").timestamp(), time.monotonic()
+    except (ValueError, OverflowError):
+        return None
 
 
 def _seconds(header: str | None) -> float | None:

@@ -48,6 +48,12 @@ def send_it(session: "Session", some_id: str, *, yes: bool) -> Task:
     if record.task_status not in ("planned", "cancelled", "sending", "uncertain"):
         advice = "`%kling resume` collects it." if not record.complete else "Make the request anew to have it twice."
         raise InvalidRequest(f"Task {record.id} is {record.task_status}: it is not sent again.", advice=advice)
+    if record.task_id is not None and record.task_status == "uncertain":
+        raise InvalidRequest(
+            f"The gateway took task {record.id}, as {record.task_id}: sending it again would make a second one.",
+            money="It is paid, once.",
+            advice="`%kling resume` looks for it again, with the key that it was sent with.",
+        )
     session.may_spend(record.n, yes=yes)
     if record.task_status == "cancelled":
         # Never sent: as if it were planned anew.

@@ -14,6 +14,11 @@ UNCERTAIN_ADVICE = (
 
 def advice_of_doubt(record: TaskRecord) -> str:
     """Return what the user can do about a task of which it is not known whether it exists."""
+    if record.task_id is not None:
+        return (
+            f"`%kling resume` looks for it again (its task_id is {record.task_id}), with the key that it was sent "
+            f"with; `%kling resume --forget {record.id}` closes it."
+        )
     return UNCERTAIN_ADVICE.format(external_task_id=record.external_task_id, id=record.id)
 
 
@@ -43,7 +48,8 @@ def error_of(record: TaskRecord, task: Any = None) -> errors.KlingError | None:
             return errors.KlingError(f"Task {record.id} was cancelled.", money="It was never sent.", task=task)
         return _rebuild(record, task, money="This task was never sent, because an earlier one was refused so.")
     if record.task_status == "uncertain":
-        return _rebuild(record, task, money=UNCERTAIN_MONEY, advice=advice_of_doubt(record))
+        money = UNCERTAIN_MONEY if record.task_id is None else "The gateway had taken the task, so it is paid, once."
+        return _rebuild(record, task, money=money, advice=advice_of_doubt(record))
     if failure is None:
         return None
     # A task that failed without having been sent was refused or never left.

@@ -105,6 +105,40 @@ class Leases:
             connection.execute(rows.UPSERT, {**rows.to_row(record), "me": self._me()})
         return Begun("begun", record, theirs)
 
+    def acknowledge(self, record: TaskRecord) -> bool:
+        """Write down that the gateway took a task, whoever has it in hand: what is known to be paid is known.
+
+        A machine that slept may hear so when another kernel has long given the task up.
+
+        Parameters
+        ----------
+        record : TaskRecord
+            ``submitted``, with its ``task_id``.
+
+        Returns
+        -------
+        bool
+            Whether it is this process's now; False when another kernel knows it under another ``task_id``.
+
+        Raises
+        ------
+        WorkspaceError
+            It could not be written.
+        """
+        with self._database.transaction() as connection:
+            found = connection.execute("SELECT owner, task_id FROM tasks WHERE id = ?", [record.id]).fetchone()
+            if found is not None and found["task_id"] not in (None, record.task_id):
+                return False
+            # A process that is closing lets go of it with the same step.
+            record = replace(record, owner=self._me() if record.owner else "")
+            connection.execute(rows.UPSERT, {**rows.to_row(record), "me": found["owner"] if found else ""})
+        return True
+
+    def is_sending(self, some_id: str) -> bool:
+        """Tell whether a task is still this process's to send."""
+        found = self._database.read("SELECT task_status, owner FROM tasks WHERE id = ?", [some_id])
+        return bool(found) and (found[0]["task_status"], found[0]["owner"]) == ("sending", self._me())
+
     def theirs(self, record: TaskRecord) -> int:
         """Return how many slots of a task's gateway and model other living kernels hold."""
         return self._theirs(self._database.read(_THEIRS, self._pool(record)))

@@ -68,6 +68,12 @@ class Desk:
             self._book.note([begun.record])
         return begun
 
+    def acknowledge(self, record):
+        self._book.check([record])
+        ours = self._leases.acknowledge(record)
+        self._book.note([record])
+        return ours
+
     def __getattr__(self, name):
         return getattr(self._leases, name)
 

@@ -125,7 +125,31 @@ class TestProven:
             control.external_task_id,
             record.external_task_id,
             "multi-image2image",
+            control.external_task_id,
         ]
+
+    @pytest.mark.parametrize("status", [404, 410])
+    def test_not_by_the_page_of_a_proxy(self, bench, sandbox, control, status):
+        record = lose(bench, arrived=False)
+        sandbox.faults.add("list", "no_list", times=None)
+        sandbox.faults.add("query", "html", status=status, times=None, match=record.external_task_id)
+        assert not look(bench, record).proven
+
+    def test_not_by_a_list_that_is_older_than_it_says(self, bench, sandbox, old_control):
+        sandbox.faults.add("query", "no_external_ids", times=None)
+        record = lose(bench, arrived=False)
+        assert look(bench, record).proven
+        later = bench.plan()
+        bench.store.journal.update(
+            replace(
+                later.record,
+                task_status="submitted",
+                task_id="T-9",
+                submitted_at=bench.clock() + 100,
+                account=record.account,
+            )
+        )
+        assert not look(bench, record).proven
 
     def test_behind_a_reseller(self, bench, sandbox, control):
         for on in ("query", "list"):

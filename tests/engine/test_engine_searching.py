@@ -331,9 +331,52 @@ class TestClocks:
         job.when_absent = "nothing"
         bench.settle(job)
         bench.restart()
-        bench.clock = lambda: time.time() + 200.0 - set_back
+        if not set_back:
+            stored = bench.stored(job)
+            bench.store.journal.update(replace(stored, sent_at=stored.sent_at - 200.0))
+        bench.clock = lambda: time.time() - set_back
         grace = 120.0 if not set_back else 0.05
         assert bench.settle(bench.adopt(job, grace=grace, when_absent="ask")) == ["planned"]
+
+    def test_set_forward_between_two_kernels_shortens_no_wait(self, bench, control, eventually):
+        job, hidden = lose(bench, arrives=False)
+        job.when_absent = "nothing"
+        bench.settle(job)
+        bench.restart()
+        bench.clock = lambda: time.time() + 86_400.0
+        used = hidden.used
+        again = bench.adopt(job, grace=3600.0, body=bench.body(job))
+        eventually(lambda: hidden.used > used + 3)
+        assert (again.record.task_status, again.settled, bench.posts) == ("uncertain", False, 2)
+
+
+class TestTakenWhileThisMachineSlept:
+    def taken_by_another(self, bench, job, status):
+        change = "UPDATE tasks SET owner = 'another|boot|space|1|2', task_status = ? WHERE id = ?"
+        with bench.store.journal._database.transaction() as connection:
+            connection.execute(change, [status, job.record.id])
+
+    @pytest.mark.parametrize("status", ["planned", "uncertain", "cancelled", "failed"])
+    def test_an_answer_that_comes_late_is_written_down_all_the_same(self, bench, sandbox, status, eventually):
+        fault = sandbox.faults.add("create", "hang", processed=False)
+        job = bench.submit(2)
+        eventually(lambda: bench.posts == 1)
+        self.taken_by_another(bench, job, status)
+        fault.release()
+        assert bench.settle(job) == ["succeeded"]
+        bench.check_saved(job)
+        assert len(bench.entries(job)) == 1
+
+    def test_what_was_not_sent_yet_is_left_to_the_other(self, bench, sandbox, eventually):
+        sandbox.stop()
+        job = bench.plan(2)
+        job.listeners.append(
+            lambda job: self.taken_by_another(bench, job, "planned") if "trying again" in job.note else None
+        )
+        bench.runner.submit(job)
+        bench.until(lambda: job.settled)
+        sandbox.start()
+        assert (job.aside, bench.stored(job).task_status, bench.entries()) == (True, "planned", [])
 
 
 class TestForgottenByTheGateway:
