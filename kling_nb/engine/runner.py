@@ -77,6 +77,7 @@ class Runner:
         self.clock = clock
         self.changed = threading.Condition(threading.RLock())
         self.stopping = False
+        self._cancelling = threading.RLock()
         self.jobs: dict[str, Job] = {}
         self.queue = Queue(self, self._start)
         self._durations: dict[str, deque[float]] = {}
@@ -132,9 +133,22 @@ class Runner:
         list of Job
             Which they were.
         """
-        unsent = self.queue.give_up(jobs)
-        for job in unsent:
-            self.drop(job)
+        jobs, unsent = list(jobs), []
+
+        def cancel() -> None:
+            with self._cancelling:
+                unsent.extend(self.queue.give_up(jobs))
+                for job in unsent:
+                    self.drop(job)
+
+        if threading.current_thread().name.startswith("kling-"):
+            cancel()
+            return unsent
+        # In a thread of its own: an interrupt that comes meanwhile must not leave some of them neither to be
+        # sent nor cancelled.
+        thread = threading.Thread(target=cancel, name="kling-cancel", daemon=True)
+        thread.start()
+        thread.join()
         return unsent
 
     def wait(self, done: Callable[[], bool], timeout: float) -> bool:

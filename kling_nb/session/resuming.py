@@ -173,5 +173,10 @@ def watch_all(session: "Session", tasks: Sequence[Task], where: Screen, timeout:
     jobs = [task.job for task in tasks if task.job is not None]
     seconds = seconds_of(timeout, session.settings.timeout)
     if jobs and not watch(session.gateway.runner, jobs, where, seconds):
-        left = sum(not job.settled for job in jobs)
-        raise WaitTimeout(f"{in_words(left)} still under way after {seconds:g} s of waiting.")
+        left = [job.record.task_status for job in jobs if not job.settled]
+        message = f"{in_words(len(left))} still under way after {seconds:g} s of waiting."
+        waiting = left.count("planned")
+        if not waiting:
+            raise WaitTimeout(message)
+        money = f"{in_words(waiting)} of them not sent yet, and so not paid; the others are paid once and go on."
+        raise WaitTimeout(message, money=money if waiting < len(left) else "None of them is sent yet: nothing is paid.")

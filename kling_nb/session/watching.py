@@ -185,9 +185,20 @@ def interruptible(task: "Task") -> Iterator[None]:
 
 def interrupted(runner: Runner, jobs: Sequence[Job]) -> WaitInterrupted:
     """Cancel what was not sent, and return the interrupt that says what is under way and how to collect it."""
-    cancelled = runner.cancel(jobs)
+    while True:
+        try:
+            runner.cancel(jobs)
+            return WaitInterrupted(_what_is_left(jobs))
+        except KeyboardInterrupt:
+            # Pressed again, out of impatience: what was not sent is to be cancelled all the more.
+            continue
+
+
+def _what_is_left(jobs: Sequence[Job]) -> str:
+    cancelled = [job for job in jobs if job.record.task_status == "cancelled"]
     left = [job for job in jobs if not job.settled]
-    going_on = [job for job in left if job.record.task_status != "uncertain"]
+    going_on = [job for job in left if job.record.task_status in ("submitted", "processing", "succeeded")]
+    sending = sum(job.record.task_status in ("planned", "sending") for job in left)
     said = []
     if cancelled:
         said.append(f"{in_words(len(cancelled))} not sent: cancelled, nothing to pay.")
@@ -198,13 +209,18 @@ def interrupted(runner: Runner, jobs: Sequence[Job]) -> WaitInterrupted:
             f"{in_words(len(going_on))} under way ({ids}): paid once, and followed on in the background. "
             f"`%kling wait{' ' + which if which else ''}` collects; after a restart of the kernel, `%kling resume`."
         )
-    doubtful = len(left) - len(going_on)
+    if sending:
+        said.append(
+            f"{in_words(sending)} being sent at this moment, and not sent again: "
+            "`%kling history` shows what comes of it."
+        )
+    doubtful = len(left) - len(going_on) - sending
     if doubtful:
         said.append(
             f"{in_words(doubtful)} uncertain, because the answer was lost: looked for on in the background, and not "
             "sent twice. `%kling resume` looks again."
         )
-    return WaitInterrupted(" ".join(["Interrupted.", *said]))
+    return " ".join(["Interrupted.", *said])
 
 
 def keep_current(task: "Task", job: Job, screen: Screen) -> None:
