@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from kling_nb.errors import WorkspaceError
-from kling_nb.records import TaskRecord
+from kling_nb.records import UNDER_WAY, TaskRecord
 from kling_nb.workspace.journal import Journal
-from kling_nb.workspace.owners import is_gone
+from kling_nb.workspace.owners import is_gone, this_process
 from kling_nb.workspace.workspace import JOURNAL
 
 
@@ -41,7 +41,9 @@ def unfinished(folder: Path) -> str:
 
 
 def _is_left(journal: Journal, record: TaskRecord) -> bool:
-    """Tell whether no living kernel has a task in hand."""
+    """Tell whether no living kernel has a task in hand; this one follows what it has under way."""
+    if record.owner == this_process() and record.task_status in ("planned", "sending", *UNDER_WAY):
+        return False
     try:
         return journal.leases.is_free(record.owner)
     except WorkspaceError:

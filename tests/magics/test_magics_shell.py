@@ -398,6 +398,13 @@ class TestExtension:
         assert "1 task of an earlier session is not finished, 1 of them uncertain: `%kling resume`" in ran.text
         assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()} == files
 
+    def test_what_this_kernel_has_under_way_is_of_no_earlier_session(self, shell):
+        shell.sandbox.hold()
+        shell.run("%kling -s cat.png --background -o task a cat\nimport os\nos.environ['KLING_SANDBOX'] = '1'")
+        assert "earlier session" not in shell.run("%reload_ext kling_nb").text
+        shell.sandbox.release()
+        shell.ns["task"].wait(10)
+
     def test_the_docstring_answers_to_a_question_mark(self, shell):
         assert "%kling help" in shell.ip.object_inspect_text("%kling")
 
