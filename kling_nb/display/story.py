@@ -101,13 +101,19 @@ def _ended(view: TaskView) -> Story:
         return Story("Cancelled before it was sent.", "Nothing was sent and nothing is billed.", "", why, bool(why))
     if record.task_status == "uncertain":
         lost_answer = _message(record.failure) or "The answer to the request was lost."
+        if record.task_id:
+            what = f"{lost_answer} It had taken the task before."
+            return Story(what, "The task is paid, once.", view.how_to_collect, _facts(record.failure))
         what = f"{lost_answer} The task may exist{_MAY_BE_BILLED}."
         return Story(what, "", view.how_to_collect, _facts(record.failure))
     if record.task_status == "succeeded":
         missing = asked(record) - saved(record)
         what = f"{missing} of {plural(asked(record), 'image')} could not be saved."
         return _failed(record.failure, "ImagesMissing", what)
-    return _failed(record.failure, "TaskFailed", "The task failed, and the gateway did not say why.")
+    failed = _failed(record.failure, "TaskFailed", "The task failed, and the gateway did not say why.")
+    if record.sent_at is None and not failed.money:
+        return failed._replace(money="No task was made, and nothing is to pay.")
+    return failed
 
 
 def _under_way(view: TaskView) -> Story:
