@@ -63,7 +63,8 @@ class Watch:
         if self.point is None:
             with self.lock:
                 self.seen[place, what] += 1
-                self.seen_in_main[place, what] += in_main
+                # No signal is ever handled between the end of a `with` and its lock's release.
+                self.seen_in_main[place, what] += in_main and what != "c_call __exit__"
         elif [place, what] == self.point[:2] and (in_main or not self.interrupts):
             self.left -= 1
             if self.left == 0 and self.interrupts:
