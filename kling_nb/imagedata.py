@@ -194,6 +194,16 @@ _decoders = 0
 _lenient = False
 
 
+def begin_anew() -> None:
+    """Forget, in a process that was just forked, the decoding that threads of its parent are in the midst of."""
+    global _decoding, _decoders
+    if _decoders:
+        from PIL import ImageFile
+
+        ImageFile.LOAD_TRUNCATED_IMAGES = _lenient
+    _decoding, _decoders = threading.Lock(), 0
+
+
 @contextlib.contextmanager
 def _strictly() -> Iterator[None]:
     """Have Pillow refuse cut files although a notebook told it, for all its own, to fill them up with grey."""

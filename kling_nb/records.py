@@ -279,13 +279,17 @@ class SlotLimit:
     begun : int
         The setting that it was learned from.
     slots : int
-        How many there seem to be.
+        How many may be filled without further ado: the setting, or what is known to work.
     largest : int
         The largest task (its ``n``) that was ever taken.
     refusals : int
-        1303s since slots were last found where none were thought to be.
+        1303s, less what was found since where none was thought to be. The more, the longer until the next try.
     refused_at : float
-        When the last of them was, in seconds since the epoch; 0 for never.
+        When the last of them was, in seconds since the epoch; 0 when the next try need not wait.
+    ceiling : int
+        How many there are at most, as refusals have shown lately; 0 when none has.
+    most : int
+        The most that were ever held at once, as far as this workspace knows.
     """
 
     begun: int
@@ -293,6 +297,8 @@ class SlotLimit:
     largest: int = 0
     refusals: int = 0
     refused_at: float = 0.0
+    ceiling: int = 0
+    most: int = 0
 
 
 @dataclass(frozen=True, slots=True)

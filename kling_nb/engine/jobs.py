@@ -100,6 +100,8 @@ class Job:
         Do not send it any more, should what is under way come to nothing: the user has interrupted.
     aside : bool
         Leave it alone: it waits for the user's word, or another kernel has it now.
+    unwritten : callable, optional
+        Writes what the journal could not take; held under ``writing`` while it is done.
     """
 
     record: TaskRecord
@@ -127,6 +129,8 @@ class Job:
     telling: int = 0
     speaking: threading.RLock = field(default_factory=threading.RLock, repr=False)
     note: str = ""
+    unwritten: Callable[[], bool] | None = None
+    writing: threading.Lock = field(default_factory=threading.Lock, repr=False)
     troubled: bool = False
     error: BaseException | None = None
     listeners: list[Callable[["Job"], None]] = field(default_factory=list)

@@ -6,6 +6,7 @@ gives signs of life for as long as this process has tasks in hand.
 
 import bisect
 import contextlib
+import functools
 import random
 import threading
 import time
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING
 from kling_nb import errors
 from kling_nb.engine import backoff, limits, slots
 from kling_nb.engine.jobs import Job, Store, still_uncertain
+from kling_nb.engine.writing import write_again
 from kling_nb.records import SlotLimit
 
 if TYPE_CHECKING:
@@ -46,6 +48,7 @@ class Queue:
         self._waiting: list[Job] = []
         self._added = 0
         self._limits: dict[str, SlotLimit] = {}
+        self._remembering = threading.Lock()
         self._theirs: dict[str, int] = {}
         self._closed_until: dict[str, float] = {}
         self._refused: dict[str, int] = {}
@@ -108,7 +111,9 @@ class Queue:
         """Learn from a create that was taken, and go on."""
         pool = job.record.model_name
         with self._runner.changed:
-            occupied = self._mine(pool) + self._theirs.get(pool, 0)
+            # What is under way may be refused yet.
+            under_way = sum(each.record.n for each in self._under_way(pool))
+            occupied = self._mine(pool) - under_way + self._theirs.get(pool, 0)
             self._refused[pool] = self._refused[_EVERYTHING] = 0
             learned = self._learn(pool, limits.taken(self._limits[pool], job.record.n, occupied))
         self._remember(job, learned)
@@ -148,7 +153,10 @@ class Queue:
         if slotless:
             occupied = self._occupied_at_most(job)
             with self._runner.changed:
-                learned = self._learn(pool, limits.refused(self._limits[pool], n, occupied, self._runner.clock()))
+                known, now = self._limits[pool], self._runner.clock()
+                # Under way already when another was refused: that is one refusal.
+                together = (job.record.sent_at or now) < known.refused_at
+                learned = self._learn(pool, limits.refused(known, n, occupied, now, together=together))
             self._remember(job, learned)
             job.refused_alone += occupied == 0
             if limits.is_too_large(self._limits[pool], n, job.refused_alone):
@@ -232,17 +240,20 @@ class Queue:
     def _pool(self, pool: str) -> slots.Pool:
         now = time.monotonic()
         limit = self._limits[pool]
-        jobs = self._runner.jobs.values()
-        in_flight = any(job.record.task_status == "sending" and job.record.model_name == pool for job in jobs)
         return slots.Pool(
             limit.slots,
             self._mine(pool) + self._theirs.get(pool, 0),
-            probe=not in_flight and limits.may_probe(limit, self._runner.clock()),
+            reach=0 if self._under_way(pool) else limits.reach(limit, self._runner.clock()),
+            gentle=limit.ceiling > 0,
             closed=any(self._closed_until.get(each, 0.0) > now for each in (pool, _EVERYTHING)),
         )
 
     def _mine(self, pool: str) -> int:
         return sum(job.occupies for job in self._runner.jobs.values() if job.record.model_name == pool)
+
+    def _under_way(self, pool: str) -> list[Job]:
+        jobs = self._runner.jobs.values()
+        return [job for job in jobs if job.record.task_status == "sending" and job.record.model_name == pool]
 
     def _insert(self, job: Job) -> None:
         job.claimed = False
@@ -255,10 +266,12 @@ class Queue:
         return limit
 
     def _remember(self, job: Job, learned: SlotLimit | None) -> None:
-        if learned is not None:
-            # It can be learned anew.
-            with contextlib.suppress(errors.KlingError):
-                job.store.journal.slots.write(job.record.gateway, job.record.model_name, learned)
+        if learned is None:
+            return
+        pool = job.record.model_name
+        # In turn, and what is known by then: others may have learned more meanwhile. It can be learned anew.
+        with self._remembering, contextlib.suppress(errors.KlingError):
+            job.store.journal.slots.write(job.record.gateway, pool, self._limits[pool])
 
     def _occupied_at_most(self, job: Job) -> int:
         mine = self.others(job)
@@ -286,14 +299,21 @@ class Queue:
             self._bell.wait(self._nap(beaten))
             self._bell.clear()
             with self._runner.changed:
-                if self._runner.stopping or not self._runner.jobs:
+                stopping = self._runner.stopping
+                if stopping or not self._runner.jobs:
                     self._thread = None
-                    return
+                    break
+            steps = [self._look_at_others, self.dispatch]
             if time.monotonic() - beaten >= BEAT:
                 beaten = time.monotonic()
-                self._beat()
-            self._look_at_others()
-            self.dispatch()
+                steps = [self._beat, functools.partial(write_again, self._runner), *steps]
+            for step in steps:
+                # Whatever goes wrong may go right the next time, and nobody else does it.
+                with contextlib.suppress(Exception):
+                    step()
+        if stopping:
+            # The last chance, before the process ends.
+            write_again(self._runner)
 
     def _nap(self, beaten: float) -> float:
         now = time.monotonic()

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import NamedTuple
 
+from kling_nb.engine import writing
 from kling_nb.engine.collecting import Collector
 from kling_nb.engine.crew import Crew
 from kling_nb.engine.following import Follower
@@ -21,7 +22,6 @@ from kling_nb.engine.jobs import Job, Pictures, Remote, after_cancel, before_sen
 from kling_nb.engine.queue import Queue
 from kling_nb.engine.searching import Searcher
 from kling_nb.engine.sending import send
-from kling_nb.errors import KlingError
 from kling_nb.records import Failure, TaskRecord, TaskState
 
 SENDERS = 4
@@ -223,7 +223,7 @@ class Runner:
         """Write what a task has become to its journal, then let everyone see it.
 
         When the journal cannot be written the task goes on, with a note: what has been paid must be
-        followed also when the disk is full, and the next step saves it.
+        followed also when the disk is full. The next step saves it, or the queue's thread at its next beat.
 
         A process that was thought dead, because its machine slept, finds that another has taken its task
         over: then it lets go of it.
@@ -252,13 +252,10 @@ class Runner:
         if self.stopping:
             # Nobody here goes on with it, so any kernel may.
             record, written = replace(record, owner=""), replace(written, owner="")
-        try:
-            if not (write or job.store.journal.update)(written):
-                job.aside = True
-            job.note = note
-        except Exception as error:  # noqa: BLE001 - whatever is wrong with the journal
-            said = error.message if isinstance(error, KlingError) else f"{type(error).__name__}: {error}."
-            job.note = f"{said} It will be written with the next step."
+        job.note = writing.write(job, written, write) or note
+        if job.unwritten is not None:
+            # Its thread writes it later, and may have ended when there was nothing in hand.
+            self.queue.keep_time()
         self.announce(job, record, collected=collected)
         return not job.aside
 
@@ -284,7 +281,9 @@ class Runner:
             listeners = list(job.listeners)
         try:
             if freed and job.record.task_status != "planned":
-                self.queue.freed(job.record.model_name)
+                # What goes wrong with the next tasks is not to end what is done for this one.
+                with contextlib.suppress(Exception):
+                    self.queue.freed(job.record.model_name)
             # One after the other: what a listener shows must not be overtaken by what it began to show before.
             with job.speaking:
                 for listener in listeners:
@@ -292,6 +291,7 @@ class Runner:
                     with contextlib.suppress(Exception):
                         listener(job)
         finally:
+            writing.let_go(self, job)
             self._told(job)
 
     def _told(self, job: Job) -> None:
@@ -300,7 +300,7 @@ class Runner:
             if job.ended:
                 job.let_go_of_bytes()
             # What the journal could not take is kept here until it can.
-            if job.settled and (job.troubled or not job.note) and self.jobs.get(job.record.id) is job:
+            if job.settled and job.unwritten is None and self.jobs.get(job.record.id) is job:
                 del self.jobs[job.record.id]
                 self._learn(job)
             self.changed.notify_all()

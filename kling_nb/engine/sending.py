@@ -121,7 +121,8 @@ def _pause(runner: "Runner", job: Job, attempt: int) -> None:
 def _go_on(runner: "Runner", job: Job, state: "TaskState") -> None:
     """Record that it was taken, and have it followed."""
     taken = after_create(job.record, state, runner.clock())
-    ours = runner.advance(job, taken, write=job.store.journal.leases.acknowledge)
+    # Asked for the journal only where it may fail, and again with each later try.
+    ours = runner.advance(job, taken, write=lambda record: job.store.journal.leases.acknowledge(record))  # noqa: PLW0108
     with runner.changed:
         job.insist = False
         job.began = time.monotonic()

@@ -41,15 +41,19 @@ class Pool(NamedTuple):
         How many there are, as far as is known.
     busy : int
         How many are occupied.
-    probe : bool
-        Whether one task may go beyond the limit, to see whether there are more.
+    reach : float
+        How many one task alone may fill, beyond the limit, to see whether there are more.
+    gentle : bool
+        Whether that is the smallest task, which is the likeliest to be taken and tells most when it is not,
+        rather than the one whose turn it is.
     closed : bool
         Whether nothing may start just now.
     """
 
     limit: int
     busy: int = 0
-    probe: bool = False
+    reach: float = 0
+    gentle: bool = False
     closed: bool = False
 
 
@@ -67,21 +71,28 @@ def startable(waiting: Sequence[Waiting], pools: Mapping[str, Pool]) -> list[str
     -------
     list of str
         Ids, in the order to start them. A task larger than the limit starts when its pool is empty; one
-        that goes beyond the limit to see whether there is more is the only one of its pool.
+        that goes beyond the limit to see whether there is more is the only one of its pool, and goes when
+        nothing fits: then a refusal tells which was too many, and about a pool that is full.
     """
     used = {name: pool.busy for name, pool in pools.items()}
     closed = {name for name, pool in pools.items() if pool.closed}
     started: set[str] = set()
-    chosen = []
+    chosen: set[str] = set()
+    beyond: dict[str, list[Waiting]] = {}
     for task in waiting:
         if task.pool in closed:
             continue
         pool, occupied = pools[task.pool], used[task.pool]
-        fits = occupied == 0 or occupied + task.n <= pool.limit
-        if fits or (pool.probe and task.pool not in started):
+        if occupied == 0 or occupied + task.n <= pool.limit:
             used[task.pool] = occupied + task.n
             started.add(task.pool)
-            chosen.append(task.id)
-        elif task.passed >= PATIENCE:
+            chosen.add(task.id)
+            continue
+        if occupied + task.n <= pool.reach:
+            beyond.setdefault(task.pool, []).append(task)
+        if task.passed >= PATIENCE:
             closed.add(task.pool)
-    return chosen
+    for name, tasks in beyond.items():
+        if name not in started:
+            chosen.add((min(tasks, key=lambda task: task.n) if pools[name].gentle else tasks[0]).id)
+    return [task.id for task in waiting if task.id in chosen]

@@ -100,9 +100,10 @@ def forget(session: "Session", some_id: str) -> tuple[Task, str]:
         changed = replace(record, saved_at=now)
         said = f"is closed, with {record.missing} of {record.n} images missing. It is paid."
     else:
-        under_way = not record.complete
-        advice = "It is paid; `%kling resume` collects it." if under_way else ""
-        raise InvalidRequest(f"Task {record.id} is {record.task_status}: there is nothing to forget.", advice=advice)
+        money = "" if record.complete else "It is paid."
+        advice = "" if record.complete else "`%kling resume` collects it."
+        message = f"Task {record.id} is {record.task_status}: there is nothing to forget."
+        raise InvalidRequest(message, money=money, advice=advice)
     if not session.workspace.journal.update(changed):
         raise _in_other_hands(record, "closed")
     return task, f"Task {record.id} {said}"
@@ -113,6 +114,7 @@ def _in_no_hands(session: "Session", task: Task, done: str) -> TaskRecord:
     if task.live or in_hand(record.id):
         raise InvalidRequest(
             f"Task {record.id} is {record.task_status} and in the hands of this kernel, so it cannot be {done} now.",
+            money=_money(done),
             advice=f"`%kling wait {record.id}` waits for what becomes of it.",
         )
     if not session.workspace.journal.leases.is_free(record.owner):
@@ -121,7 +123,13 @@ def _in_no_hands(session: "Session", task: Task, done: str) -> TaskRecord:
 
 
 def _in_other_hands(record: TaskRecord, done: str) -> InvalidRequest:
-    return InvalidRequest(
-        f"Task {record.id} is {record.task_status} and in another kernel's hands: it cannot be {done} here.",
-        advice="When that kernel has ended, it can.",
-    )
+    # What is under way is paid, and neither sent again nor closed, whoever has it in hand.
+    under_way = record.task_status in ("submitted", "processing")
+    advice = f"`%kling wait {record.id}` waits for it." if under_way else "When that kernel has ended, it can."
+    message = f"Task {record.id} is {record.task_status} and in another kernel's hands: it cannot be {done} here."
+    return InvalidRequest(message, money=_money(done), advice=advice)
+
+
+def _money(done: str) -> str | None:
+    """Return what is to be said of money: nothing where there was nothing to send."""
+    return "" if done == "closed" else None

@@ -2,6 +2,7 @@
 
 import atexit
 import functools
+import os
 import sys
 import threading
 from collections.abc import Hashable
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from kling_nb import imagedata
 from kling_nb.display import preview, thumbnail
 from kling_nb.engine.runner import Runner
 from kling_nb.key import KeySource
@@ -27,6 +29,7 @@ _gateways: dict[Hashable, "Gateway"] = {}
 _workspaces: dict[Path, Workspace] = {}
 _sandboxes: dict[Path, Any] = {}
 _images_sent: dict[Hashable, int] = {}
+_of_the_parent: list[object] = []
 
 
 @dataclass(eq=False)
@@ -52,6 +55,12 @@ class Gateway:
     runner: Runner
     identity: Hashable
     users: set[object] = field(default_factory=set)
+    pid: int = field(default_factory=os.getpid)
+
+    @property
+    def usable(self) -> bool:
+        """Whether its threads run in this process: not when it was closed, nor in a process that was forked."""
+        return self.pid == os.getpid() and not self.runner.stopping
 
     def spend(self, images: int, limit: int | None) -> int | None:
         """Count images that are asked for; a closed gateway that is opened again goes on counting.
@@ -92,7 +101,7 @@ class Gateway:
         if left.uncertain:
             said.append(f"{in_words(left.uncertain)} uncertain, the answer was lost: kling.resume() looks for it.")
         if left.cancelled:
-            said.append(f"{in_words(left.cancelled)} not sent, for want of free slots: cancelled, nothing to pay.")
+            said.append(f"{in_words(left.cancelled)} not sent: cancelled, nothing to pay.")
         if said and sys.stderr is not None:
             sys.stderr.write(f"kling_nb: {' '.join(said)}\n")
 
@@ -108,6 +117,26 @@ def _at_exit() -> None:
         gateway.close(sending=10.0)
 
 
+@functools.cache
+def _watch_forks() -> None:
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_begin_anew)
+
+
+def _begin_anew() -> None:
+    """Forget, in a process that was just forked, what runs in its parent only; workspaces notice by themselves.
+
+    No thread of the parent's exists here, so nothing would be sent or followed, and a lock that one of them
+    holds is never released. Nothing is closed: it is the parent's, who goes on with it.
+    """
+    global _lock  # noqa: PLW0603 - there is one for the module
+    _lock = threading.RLock()
+    _of_the_parent.append((dict(_gateways), dict(_sandboxes)))
+    _gateways.clear()
+    _sandboxes.clear()
+    imagedata.begin_anew()
+
+
 def gateway_for(settings: Settings) -> Gateway:
     """Return the gateway of some settings, made when it is first needed.
 
@@ -121,6 +150,7 @@ def gateway_for(settings: Settings) -> Gateway:
     Gateway
         The same one for the same address and key, so that there is one follower for all its tasks.
     """
+    _watch_forks()
     with _lock:
         if settings.sandbox:
             base_url = sandbox_at(settings.workspace).base_url
@@ -130,7 +160,7 @@ def gateway_for(settings: Settings) -> Gateway:
             key = settings.key
         identity = (base_url, key.identity)
         gateway = _gateways.get(identity)
-        if gateway is None or gateway.runner.stopping:
+        if gateway is None or not gateway.usable:
             client, downloader = Client(base_url, key.current), Downloader(base_url)
             runner = Runner(client, downloader, thumbnail=thumbnail, preview=preview)
             _close_at_exit()
@@ -146,13 +176,14 @@ def is_at_hand(settings: Settings) -> bool:
         base_url = _sandboxes[settings.workspace].base_url if settings.sandbox else settings.base_url
         key = _SANDBOX_KEY if settings.sandbox else settings.key
         gateway = _gateways.get((base_url, key.identity))
-        return gateway is not None and not gateway.runner.stopping
+        return gateway is not None and gateway.usable
 
 
 def sandbox_at(workspace: Path) -> Any:
     """Return the running sandbox that belongs to a workspace, started when it is first needed."""
     from kling_nb.sandbox import Sandbox
 
+    _watch_forks()
     with _lock:
         if workspace not in _sandboxes:
             _sandboxes[workspace] = Sandbox(workspace / "gateway").start()
@@ -168,7 +199,9 @@ def workspace_at(folder: Path) -> Workspace:
 
 
 def release(gateway: Gateway, user: object) -> None:
-    """Close a gateway when its last user lets go of it."""
+    """Close a gateway when its last user lets go of it; one of the parent's is for the parent to close."""
+    if gateway.pid != os.getpid():
+        return
     with _lock:
         gateway.users.discard(user)
         if gateway.users:

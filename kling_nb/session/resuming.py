@@ -99,7 +99,8 @@ def resume(
         remark = {"planned": _NEVER_SENT, "uncertain": _UNCERTAIN}.get(task.task_status)
         if remark is not None and not task.live:
             remarks[remark] = remarks.get(remark, 0) + 1
-    return Resumed(tasks, session, [remark.replace("{}", in_words(count), 1) for remark, count in remarks.items()])
+    said = [remark.replace("{}", in_words(count), 1) for remark, count in remarks.items()]
+    return Resumed(_newest_first(tasks), session, said)
 
 
 def wait_for_all(session: "Session", where: Screen, timeout: float | None = None) -> TaskList:
@@ -129,7 +130,11 @@ def wait_for_all(session: "Session", where: Screen, timeout: float | None = None
         jobs = [job for job in runner.jobs.values() if job.store is session.workspace]
     tasks = [Task(session, job.record, job) for job in jobs]
     watch_all(session, tasks, where, timeout)
-    return TaskList(tasks, session)
+    return TaskList(_newest_first(tasks), session)
+
+
+def _newest_first(tasks: Sequence[Task]) -> list[Task]:
+    return sorted(tasks, key=lambda task: (task.record.created_at, task.id), reverse=True)
 
 
 def _take_all(session: "Session", remarks: dict[str, int], *, send: bool, yes: bool) -> list[Task]:

@@ -44,7 +44,7 @@ class Session:
     @property
     def gateway(self) -> Gateway:
         """The gateway, made when it is first needed."""
-        if self._gateway is None or self._gateway.runner.stopping:
+        if self._gateway is None or not self._gateway.usable:
             self._gateway = gateway_for(self.settings)
             self._gateway.users.add(self._user)
         return self._gateway
@@ -144,6 +144,8 @@ class Session:
             if in_hand(record.id):
                 raise
             self._withdraw(record)
+            if isinstance(error, errors.WorkspaceError):
+                error.money = "Nothing was sent."
             if type(error) is KeyboardInterrupt:
                 raise errors.WaitInterrupted("Interrupted before anything was sent: nothing to pay.") from None
             raise
@@ -202,7 +204,7 @@ class Session:
             return None
         record = self.workspace.journal.same(self.gateway_name, request.digest)
         # A task whose pictures someone has deleted is of no use to those who ask for them.
-        if record is None or not all((self.workspace.folder / str(image.path)).is_file() for image in record.images):
+        if record is None or not all(map(self.workspace.has, record.images)):
             return None
         return self.as_task(record)
 
@@ -246,8 +248,8 @@ class Session:
 
     def has_in_hand(self, job: Job) -> bool:
         """Tell whether this session's gateway still sends, follows or collects a task."""
-        runner = self._gateway.runner if self._gateway is not None else None
-        return runner is not None and not runner.stopping and runner.jobs.get(job.record.id) is job
+        gateway = self._gateway
+        return gateway is not None and gateway.usable and gateway.runner.jobs.get(job.record.id) is job
 
     def in_other_hands(self, record: TaskRecord) -> bool:
         """Tell whether another gateway of this process, or another living kernel, has a task in hand."""

@@ -5,6 +5,7 @@ once, whatever the time-out. The rollback journal and not WAL, which network fil
 ``synchronous=EXTRA`` because with the rollback journal only that makes a commit survive a power cut.
 """
 
+import ctypes
 import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
@@ -49,6 +50,14 @@ class Database:
         """Close the connection."""
         with self._lock:
             self._connection.close()
+
+    def leave_open(self) -> None:
+        """Let go of the connection without closing it, in a process that was forked.
+
+        SQLite must not touch it there, not even to close it: that could take back what the parent is just
+        writing. So it is kept from ever being collected, also at the end of the process.
+        """
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(self._connection))
 
     def read(self, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
         """Return the rows that a query finds."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -98,6 +99,41 @@ def make_folder(path: Path) -> None:
         raise _unwritable(path, error) from error
 
 
+def names_in(folder: Path) -> set[str]:
+    """Return the names of what is in a folder.
+
+    Raises
+    ------
+    WorkspaceError
+        It cannot be read.
+    """
+    try:
+        return {path.name for path in folder.iterdir()}
+    except OSError as error:
+        raise _unreadable(folder, error) from error
+
+
+def is_file(path: Path) -> bool:
+    """Tell whether there is a file of that name.
+
+    Raises
+    ------
+    WorkspaceError
+        That cannot be seen: it may be there.
+    """
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def remove(path: Path) -> None:
+    """Remove a file as far as that is possible."""
+    _forget(str(path))
+
+
 def tidy(folder: Path) -> None:
     """Remove what processes that were killed while they wrote have left in a folder.
 
@@ -127,7 +163,7 @@ def read(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise WorkspaceError(f"{path} cannot be read: {error.strerror or error}.") from error
+        raise _unreadable(path, error) from error
 
 
 def _aside(path: Path, data: bytes, *, durable: bool) -> str:
@@ -162,6 +198,10 @@ def _flush_folder(folder: Path) -> None:
 def _forget(temporary: str) -> None:
     with contextlib.suppress(OSError):
         os.unlink(temporary)  # noqa: PTH108
+
+
+def _unreadable(path: Path, error: OSError) -> WorkspaceError:
+    return WorkspaceError(f"{path} cannot be read: {error.strerror or error}.")
 
 
 def _unwritable(path: Path, error: OSError) -> WorkspaceError:

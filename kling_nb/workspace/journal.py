@@ -61,6 +61,10 @@ class Journal:
         """Close the connection."""
         self._database.close()
 
+    def leave_open(self) -> None:
+        """Let go of the connection without closing it, in a process that was forked."""
+        self._database.leave_open()
+
     def insert(self, records: Iterable[TaskRecord]) -> None:
         """Write new tasks, all or none, durably.
 

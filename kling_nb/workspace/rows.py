@@ -32,10 +32,13 @@ _JSON = ("request", "reference_list", "images", "failure", "warnings")
 COLUMNS = (*_PLAIN, *_DERIVED, *_JSON)
 INSERT = f"INSERT INTO tasks ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})"  # noqa: S608
 # A task under way is written anew when someone has deleted the journal: it may be paid. One that another
-# process has taken over meanwhile is that process's to write.
+# process has taken over meanwhile is that process's to write. One that nobody has in hand any more was let go
+# of when nothing was known to be left to do for it: what turns up later is written down, unless somebody found
+# another task in the meantime.
 UPSERT = (
     f"{INSERT} ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS)} "
-    "WHERE tasks.owner IN (excluded.owner, :me)"
+    "WHERE tasks.owner IN (excluded.owner, :me) "
+    "OR (tasks.owner = '' AND (tasks.task_id IS NULL OR tasks.task_id = excluded.task_id))"
 )
 
 _REFERENCE_FIELDS = tuple(field.name for field in fields(Reference) if field.name != "data")

@@ -66,6 +66,8 @@ def _second(connection: sqlite3.Connection) -> None:
             largest INTEGER NOT NULL,
             refusals INTEGER NOT NULL,
             refused_at REAL NOT NULL,
+            ceiling INTEGER NOT NULL,
+            most INTEGER NOT NULL,
             PRIMARY KEY (gateway, model_name)
         )
         """

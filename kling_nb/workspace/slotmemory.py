@@ -1,7 +1,16 @@
 """What was learned about an account's slots, remembered for the next kernel."""
 
+from dataclasses import asdict, fields
+
 from kling_nb.records import SlotLimit
 from kling_nb.workspace.database import Database
+
+_NAMES = [field.name for field in fields(SlotLimit)]
+_READ = f"SELECT {', '.join(_NAMES)} FROM slots WHERE gateway = ? AND model_name = ?"  # noqa: S608 - our own names
+_WRITE = (
+    f"INSERT OR REPLACE INTO slots (gateway, model_name, {', '.join(_NAMES)}) "  # noqa: S608 - our own names
+    f"VALUES (:gateway, :model_name, {', '.join(f':{name}' for name in _NAMES)})"
+)
 
 
 class SlotMemory:
@@ -18,10 +27,7 @@ class SlotMemory:
 
     def read(self, gateway: str, model_name: str) -> SlotLimit | None:
         """Return what is known of the slots of a gateway and model; None when nothing was learned."""
-        found = self._database.read(
-            "SELECT begun, slots, largest, refusals, refused_at FROM slots WHERE gateway = ? AND model_name = ?",
-            [gateway, model_name],
-        )
+        found = self._database.read(_READ, [gateway, model_name])
         return SlotLimit(**dict(found[0])) if found else None
 
     def write(self, gateway: str, model_name: str, limit: SlotLimit) -> None:
@@ -33,7 +39,4 @@ class SlotMemory:
             It could not be written.
         """
         with self._database.transaction() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO slots VALUES (?, ?, ?, ?, ?, ?, ?)",
-                [gateway, model_name, limit.begun, limit.slots, limit.largest, limit.refusals, limit.refused_at],
-            )
+            connection.execute(_WRITE, {"gateway": gateway, "model_name": model_name, **asdict(limit)})

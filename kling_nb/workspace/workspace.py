@@ -12,6 +12,7 @@
 
 import hashlib
 import json
+import os
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
@@ -42,12 +43,19 @@ class Workspace:
         self.folder = folder
         self._lock = threading.RLock()
         self._journal: Journal | None = None
+        self._pid = os.getpid()
         self._known_references: dict[Path, tuple[int, ...]] = {}
 
     @property
     def exists(self) -> bool:
-        """Whether there is a journal to read."""
-        return (self.folder / JOURNAL).is_file()
+        """Whether there is a journal to read.
+
+        Raises
+        ------
+        WorkspaceError
+            That cannot be seen.
+        """
+        return files.is_file(self.folder / JOURNAL)
 
     @property
     def journal(self) -> Journal:
@@ -58,6 +66,7 @@ class Workspace:
         WorkspaceError
             The folder or the journal cannot be made or opened.
         """
+        self._notice_fork()
         with self._lock:
             if self._journal is not None and not self._journal.in_place:
                 self.close()
@@ -74,6 +83,7 @@ class Workspace:
 
     def close(self) -> None:
         """Close the journal, if it was opened."""
+        self._notice_fork()
         with self._lock:
             if self._journal is not None:
                 self._journal.close()
@@ -150,7 +160,7 @@ class Workspace:
             files.write(folder / name, data)
         except BaseException:
             # A record of an image that is not there would only mislead.
-            (folder / f"{stem}.json").unlink(missing_ok=True)
+            files.remove(folder / f"{stem}.json")
             raise
         return replace(image, path=f"images/{name}", problem=None)
 
@@ -213,6 +223,19 @@ class Workspace:
         """Keep a small picture; it can be made again, so it need not survive a power cut."""
         files.write(self._part("thumbnails") / f"{name}.jpg", jpeg, durable=False)
 
+    def has(self, image: ImageRecord) -> bool:
+        """Tell whether an image's file is there."""
+        return image.path is not None and files.is_file(self.folder / image.path)
+
+    def _notice_fork(self) -> None:
+        """Begin anew in a process that was forked: its parent's connection is the parent's to use and to close."""
+        if self._pid == os.getpid():
+            return
+        if self._journal is not None:
+            self._journal.leave_open()
+        # A thread of the parent's may have held the lock, and does not exist here.
+        self._lock, self._journal, self._pid = threading.RLock(), None, os.getpid()
+
     def _part(self, name: str) -> Path:
         self.journal  # noqa: B018 - makes the folder around it
         files.make_folder(self.folder / name)
@@ -221,7 +244,7 @@ class Workspace:
     def _ignore(self) -> None:
         """Keep results out of version control, and nothing else that may be in the folder."""
         ours = {".gitignore", JOURNAL, f"{JOURNAL}-journal", *_FOLDERS}
-        present = {path.name for path in self.folder.iterdir()}
+        present = files.names_in(self.folder)
         if ".gitignore" in present:
             return
         lines = [f"/{JOURNAL}*", *(f"/{name}/" for name in _FOLDERS), "/.gitignore"] if present - ours else ["*"]
@@ -232,7 +255,7 @@ class Workspace:
         """Take a file name by writing the sidecar under it, so that two images never share one."""
         for stem in self._stems(record, image.index):
             path = self.folder / "images" / f"{stem}.json"
-            if not path.exists() and self._is_taken(path.with_name(f"{stem}{_suffix(image.media_type)}"), image):
+            if not files.is_file(path) and self._is_taken(path.with_name(f"{stem}{_suffix(image.media_type)}"), image):
                 continue
             if files.write_new(path, note):
                 return stem

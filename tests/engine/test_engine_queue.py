@@ -177,7 +177,7 @@ class TestLearning:
         eventually(lambda: (learned(bench) or SlotLimit(0, 0)).refusals)
         assert len(bench.entries()) == 6
         known = learned(bench)
-        assert replace(known, refused_at=0.0) == SlotLimit(3, 6, largest=1, refusals=1)
+        assert replace(known, refused_at=0.0) == SlotLimit(3, 6, largest=1, refusals=1, ceiling=6, most=6)
         assert known.refused_at > 0
         sandbox.release()
         assert bench.settle(*jobs) == ["succeeded"] * 10
@@ -185,7 +185,7 @@ class TestLearning:
     def test_another_runner_begins_with_what_was_learned(self, make_bench, account, eventually):
         sandbox = account(6, seconds=0)
         bench = make_bench(at=sandbox, probes=True)
-        known = SlotLimit(3, 6, 1, 1, time.time())
+        known = SlotLimit(3, 6, 1, 1, time.time(), ceiling=6, most=6)
         bench.store.journal.slots.write("sandbox", MODEL, known)
         sandbox.hold()
         jobs = bench.submit_many(10, limit=3)
@@ -195,6 +195,51 @@ class TestLearning:
         sandbox.release()
         assert bench.settle(*jobs) == ["succeeded"] * 10
         assert learned(bench) == known
+
+    def test_after_a_refusal_smaller_ones_go_up_to_the_ceiling_at_once(self, make_bench, account, endless, eventually):
+        sandbox = account(7, seconds=0)
+        bench = make_bench(at=sandbox, probes=True)
+        sandbox.hold()
+        first = bench.submit(3, limit=3)
+        bench.until(lambda: first.record.task_id is not None)
+        jobs = [bench.submit(n, limit=3) for n in (5, 1, 2, 1)]
+        bench.until(lambda: jobs[0].note)
+        # The pause is over.
+        bench.runner.queue.freed(MODEL)
+        eventually(lambda: len(bench.entries()) == 4)
+        eventually(lambda: learned(bench).slots == 7)
+        assert (bench.posts, jobs[0].record.task_status) == (5, "planned")
+        assert replace(learned(bench), refused_at=0.0) == SlotLimit(3, 7, 3, 1, ceiling=7, most=7)
+        sandbox.release()
+        assert bench.settle(first, *jobs) == ["succeeded"] * 5
+
+    def test_what_is_still_under_way_is_not_yet_known_to_fit(self, make_bench, account, endless, eventually):
+        sandbox = account(2, seconds=0)
+        bench = make_bench(at=sandbox, probes=True)
+        sandbox.hold()
+        hang = sandbox.faults.add("create", "hang", after=2, times=3, processed=False)
+        refuse(sandbox, after=2, times=3)
+        jobs = bench.submit_many(5, limit=5)
+        eventually(lambda: hang.used == 3 and (learned(bench) or SlotLimit(0, 0)).most == 2)
+        assert learned(bench) == SlotLimit(5, 5, largest=1, most=2)
+        hang.release()
+        bench.until(lambda: sum(bool(job.note) for job in jobs) == 3)
+        known = bench.runner.queue._limits[MODEL]
+        # Together they are one refusal.
+        assert (known.refusals, known.most) == (1, 2)
+        assert 2 <= known.slots <= known.ceiling <= 4
+        sandbox.release()
+        assert bench.settle(*jobs) == ["succeeded"] * 5
+
+    def test_after_a_crowded_phase_they_run_side_by_side_again(self, make_bench, account, quick, eventually):
+        sandbox = account(20, seconds=0)
+        bench = make_bench(at=sandbox, probes=True)
+        refuse(sandbox, times=12)
+        jobs = bench.submit_many(10, limit=5)
+        sandbox.hold()
+        eventually(lambda: len(bench.entries()) == 10 and learned(bench).most == 10)
+        sandbox.release()
+        assert bench.settle(*jobs) == ["succeeded"] * 10
 
     def test_another_setting_begins_anew(self, make_bench, account, eventually):
         bench = make_bench(at=account(20, seconds=0), probes=True)

@@ -138,7 +138,7 @@ class TestTheJournalFirst:
         job.listeners.append(lambda job: notes.append(job.note))
         bench.runner.submit(job)
         assert bench.settle(job) == ["succeeded"]
-        assert any("It will be written with the next step." in note for note in notes)
+        assert any("It will be written as soon as that is possible." in note for note in notes)
         assert job.note == ""
         bench.check_saved(job)
         assert len(bench.entries()) == 1

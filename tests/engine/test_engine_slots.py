@@ -1,5 +1,7 @@
 """Which waiting tasks may start."""
 
+import math
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -54,23 +56,54 @@ def test_limits_may_differ_between_pools():
 
 
 def test_one_goes_beyond_the_limit_to_see_whether_there_is_more():
-    assert startable(line(2, 1), {"m": Pool(5, 5, probe=True)}) == ["0"]
-    assert startable(line(9), {"m": Pool(5, 5, probe=True)}) == ["0"]
+    assert startable(line(2, 1), {"m": Pool(5, 5, reach=math.inf)}) == ["0"]
+    assert startable(line(9), {"m": Pool(5, 5, reach=math.inf)}) == ["0"]
 
 
 def test_nothing_goes_beyond_the_limit_together_with_others():
     """A refusal would not tell which of them was too many."""
-    assert startable(line(1, 1), {"m": Pool(5, 4, probe=True)}) == ["0"]
-    assert startable(line(1, 4, 9), {"m": Pool(5, probe=True)}) == ["0", "1"]
+    assert startable(line(1, 1), {"m": Pool(5, 4, reach=math.inf)}) == ["0"]
+    assert startable(line(1, 4, 9), {"m": Pool(5, reach=math.inf)}) == ["0", "1"]
+
+
+def test_what_fits_goes_first_and_beyond_the_limit_goes_what_comes_when_it_is_full():
+    assert startable(line(4, 1), {"m": Pool(5, 4, reach=math.inf)}) == ["1"]
+    assert startable(line(4, 1), {"m": Pool(5, 5, reach=math.inf)}) == ["0"]
+
+
+def test_beyond_the_limit_goes_what_is_within_reach():
+    assert startable(line(4, 2, 3), {"m": Pool(5, 5, reach=8)}) == ["1"]
+    assert startable(line(4, 3), {"m": Pool(5, 5, reach=8)}) == ["1"]
+    assert startable(line(4, 4), {"m": Pool(5, 5, reach=8)}) == []
+    assert startable(line(3, 1, 1), {"m": Pool(5, 4, reach=5)}) == ["1"]
+
+
+def test_gently_the_smallest_goes_beyond_and_of_equals_the_first():
+    assert startable(line(3, 2, 2, 4), {"m": Pool(5, 5, reach=8, gentle=True)}) == ["1"]
+    assert startable(line(3, 2), {"m": Pool(5, 5, reach=math.inf, gentle=True)}) == ["1"]
+
+
+def test_nothing_goes_beyond_ahead_of_whoever_waited_long_enough():
+    large, *small = line(4, 1, 1)
+    large = large._replace(passed=PATIENCE)
+    assert startable([large, *small], {"m": Pool(5, 5, reach=8, gentle=True)}) == []
+    assert startable([large, *small], {"m": Pool(5, 5, reach=9, gentle=True)}) == ["0"]
+    assert startable([small[0], large, small[1]], {"m": Pool(5, 5, reach=8, gentle=True)}) == ["1"]
+
+
+def test_each_pool_has_its_own_that_goes_beyond():
+    tasks = [Waiting("a", "m", 2), Waiting("b", "other", 3), Waiting("c", "m", 1), Waiting("d", "other", 1)]
+    full = Pool(5, 5, reach=9)
+    assert startable(tasks, {"m": full._replace(gentle=True), "other": full}) == ["b", "c"]
 
 
 def test_also_whoever_waited_long_enough_may_go_beyond():
-    assert startable(line(4, 1, passed=PATIENCE), {"m": Pool(5, 3, probe=True)}) == ["0"]
+    assert startable(line(4, 1, passed=PATIENCE), {"m": Pool(5, 3, reach=math.inf)}) == ["0"]
 
 
 def test_a_pool_that_is_closed_starts_nothing_and_holds_up_no_other():
     tasks = [Waiting("a", "m", 1), Waiting("b", "other", 1)]
-    assert startable(tasks, {"m": Pool(5, closed=True, probe=True), "other": Pool(5)}) == ["b"]
+    assert startable(tasks, {"m": Pool(5, closed=True, reach=math.inf), "other": Pool(5)}) == ["b"]
 
 
 tasks = st.lists(
@@ -83,7 +116,8 @@ tasks = st.lists(
     ),
     max_size=12,
 )
-pool = st.builds(Pool, st.integers(1, 20), st.integers(0, 20), st.booleans(), st.booleans())
+reaches = st.one_of(st.integers(0, 30), st.just(math.inf))
+pool = st.builds(Pool, st.integers(1, 20), st.integers(0, 20), reaches, st.booleans(), st.booleans())
 pools = st.fixed_dictionaries({"a": pool, "b": pool})
 
 
@@ -92,16 +126,16 @@ def test_never_more_than_the_limit_unless_alone(waiting, pools):
     chosen = startable(waiting, pools)
     started = [task for task in waiting if task.id in chosen]
     assert [task.id for task in started] == chosen
-    for name, (limit, busy, probe, closed) in pools.items():
+    for name, (limit, busy, reach, _, closed) in pools.items():
         mine = [task for task in started if task.pool == name]
         assert not (mine and closed)
-        fits = busy + sum(task.n for task in mine) <= limit
-        assert fits or not mine or (len(mine) == 1 and (probe or not busy))
+        filled = busy + sum(task.n for task in mine)
+        assert filled <= limit or not mine or (len(mine) == 1 and (filled <= reach or not busy))
 
 
-@given(tasks, st.integers(1, 20), st.booleans())
-def test_something_always_starts_where_nothing_runs(waiting, limit, probe):
-    chosen = startable(waiting, {"a": Pool(limit, probe=probe), "b": Pool(limit, probe=probe)})
+@given(tasks, st.integers(1, 20), reaches)
+def test_something_always_starts_where_nothing_runs(waiting, limit, reach):
+    chosen = startable(waiting, {"a": Pool(limit, reach=reach), "b": Pool(limit, reach=reach)})
     assert {task.pool for task in waiting} == {task.pool for task in waiting if task.id in chosen}
     assert not waiting or waiting[0].id in chosen
 

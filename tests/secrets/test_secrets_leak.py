@@ -86,9 +86,13 @@ def spent(scene, kling, cat):
 
 def resume(scene, kling, cat):
     scene.box.hold()
-    kling.submit("left behind", subject_images=cat)
+    left, runner = kling.submit("left behind", subject_images=cat), kling.session.gateway.runner
+    assert runner.wait(lambda: left.record.task_id is not None, 20)
+    scene.box.faults.add("create", "status", times=None, status=429, code=1302, retry_after="60")
     unsent = kling.submit("not sent", subject_images=cat)
+    assert runner.wait(lambda: "too often" in unsent.job.note, 20)
     assert unsent.cancel()
+    scene.box.faults.clear()
     kling.close()
     scene.box.release()
     found = [kling.resume(), kling.resume(send=True), kling.resume(send=unsent.id)]

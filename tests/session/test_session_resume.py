@@ -217,7 +217,7 @@ def test_what_is_under_way_is_not_forgotten(kling, sandbox, cat, new_kernel, new
     again = new_kling()
     with pytest.raises(InvalidRequest, match="is submitted: there is nothing to forget") as caught:
         again.forget(task.id)
-    assert "It is paid" in caught.value.advice
+    assert caught.value.money == "It is paid."
 
 
 @pytest.mark.parametrize("send", ["left-1", "nobody"])

@@ -48,7 +48,7 @@ def test_what_waits_for_slots_is_cancelled_and_said(tmp_path):
     code = "kling = Kling(sandbox=True, slots=1)\nfor _ in range(3):\n    kling.submit('a', subject_images='cat.png')"
     done = run(tmp_path, code)
     assert "1 task under way" in done.stderr
-    assert "2 tasks not sent, for want of free slots: cancelled, nothing to pay" in done.stderr
+    assert "2 tasks not sent: cancelled, nothing to pay" in done.stderr
     again = run(tmp_path, "print(sorted(task.task_status for task in Kling(sandbox=True).tasks()))")
     assert again.stdout == "['cancelled', 'cancelled', 'submitted']\n"
 

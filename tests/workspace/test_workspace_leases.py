@@ -171,9 +171,18 @@ def test_who_was_let_have_it_back_may_write_again(kernel, clock, record):
     own.insert([record(owner=FAR)])
     clock.now += UNREACHABLE + 1
     assert other.leases.take(record().id)
-    other.leases.release([record().id])
     assert own.update(record(owner=FAR)) is False
+    other.leases.release([record().id])
     assert own.update(own.leases.take(record().id)) is True
+
+
+def test_what_nobody_has_may_be_written_unless_it_is_another_task_by_now(kernel, record):
+    own, other = kernel(FAR), kernel(FARTHER)
+    own.insert([record(owner="")])
+    assert other.update(record(owner=FARTHER, task_status="submitted", task_id="T-1")) is True
+    other.leases.release([record().id])
+    assert own.update(record(owner=FAR, task_status="submitted", task_id="T-2")) is False
+    assert own.get(record().id).task_id == "T-1"
 
 
 # ---- beginning -----------------------------------------------------------------------------------

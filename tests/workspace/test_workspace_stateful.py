@@ -138,6 +138,8 @@ class Kernels(RuleBasedStateMachine):
             task_status="sending",
             sent_at=self.now,
             sends=before.sends + 1,
+            # What is sent again was never saved.
+            saved_at=None,
             owner=before.owner if as_owner else me,
         )
         stored = self.tasks.get(record.id)
@@ -158,15 +160,17 @@ class Kernels(RuleBasedStateMachine):
         for before in map(self.pick, numbers):
             owner = before.owner if as_owner else self.names[kernel]
             records[before.id] = replace(self.becomes(before, *fate), owner=owner)
-        lost = [
-            record.id
-            for record in records.values()
-            if record.id in self.tasks and self.tasks[record.id].owner not in (record.owner, self.names[kernel])
-        ]
+        lost = [record.id for record in records.values() if not self.may_write(kernel, record)]
         assert self.journal(kernel).update(*records.values()) is not bool(lost)
         for record in records.values():
             if record.id not in lost:
                 self.store(record)
+
+    def may_write(self, kernel, record):
+        stored = self.tasks.get(record.id)
+        if stored is None or stored.owner in (record.owner, self.names[kernel]):
+            return True
+        return stored.owner == "" and stored.task_id in (None, record.task_id)
 
     def becomes(self, before, status, saved, took):
         done = status == "succeeded"
@@ -311,9 +315,11 @@ class Kernels(RuleBasedStateMachine):
     def check_sums(self, journal):
         assert journal.spent() == self.spent()
         for gateway, digest in itertools.product(GATEWAYS, DIGESTS):
-            done = [
-                task for task in self.newest() if task.saved_at and (task.gateway, task.digest) == (gateway, digest)
-            ]
+            done = self.newest(
+                lambda task, key=(gateway, digest): (
+                    task.task_status == "succeeded" and task.saved_at and (task.gateway, task.digest) == key
+                )
+            )
             assert journal.same(gateway, digest) == (done[0] if done else None)
         for gateway, model_name in itertools.product(GATEWAYS, MODELS):
             took = [
