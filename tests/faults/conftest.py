@@ -4,6 +4,8 @@ import functools
 import hashlib
 import io
 import json
+import threading
+import time
 
 import pytest
 from PIL import Image
@@ -51,6 +53,12 @@ class Household:
             return self.kling.generate("a cat", **{"subject_images": self.cat, "n": n, **fields}), None
         except KlingError as error:
             return error.task, error
+
+    def until(self, done):
+        tick, deadline = threading.Event(), time.monotonic() + 20
+        while not done():
+            assert time.monotonic() < deadline, "it did not happen in time"
+            tick.wait(0.005)
 
     def until_it_is_under_way(self, task):
         assert self.kling.session.gateway.runner.wait(lambda: task.record.task_id is not None, 20)

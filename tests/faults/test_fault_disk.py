@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from kling_nb import errors
+from kling_nb.engine import queue
 
 PLANNED = "INSERT", "NEW.task_status = 'planned'"
 SENDING = "UPDATE", "NEW.task_status = 'sending'"
@@ -145,6 +146,26 @@ class TestFolders:
             path.unlink()
         folder.rmdir()
         folder.write_bytes(b"")
+
+
+class TestJournalLater:
+    def test_a_folder_that_cannot_be_looked_into_for_a_while_strands_nothing(self, house, monkeypatch):
+        """Not by its permissions, which do not bind every user: the folder itself is away, something else in its place."""
+        monkeypatch.setattr(queue, "BEAT", 0.05)
+        house.make_a_control()
+        fault = house.sandbox.faults.add("create", "hang", processed=True)
+        task = house.kling.submit("a cat", subject_images=house.cat, n=2)
+        house.until(lambda: fault.used)
+        away = house.workspace.rename(house.folder / "away")
+        house.workspace.write_bytes(b"")
+        fault.release()
+        house.until(lambda: "as soon as that is possible" in task.job.note or task.job.unwritten)
+        house.workspace.unlink()
+        away.rename(house.workspace)
+        with contextlib.suppress(errors.ImagesMissing):
+            task.wait()
+        house.kling.resume()
+        house.check_collected(task)
 
 
 @pytest.fixture

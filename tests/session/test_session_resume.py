@@ -254,6 +254,16 @@ def test_what_another_living_kernel_has_in_hand_is_left_to_it(kling, cat, other_
         kling.task(record.id).wait(0)
 
 
+def test_what_this_kernel_has_finished_with_any_kernel_may_take(kling, sandbox, cat):
+    sandbox.faults.add("image", "expired", times=None, status=410)
+    with pytest.raises(KlingError):
+        kling.generate("a cat", subject_images=cat)
+    sandbox.faults.clear()
+    (task,) = kling.tasks()
+    assert (task.record.task_status, task.record.owner) == ("succeeded", "")
+    assert kling.resume().message == "1 task of 1 collected."
+
+
 def test_remarks_count_alike_tasks_together(kling, cat):
     left_behind(kling, cat, 1, task_status="planned", owner="")
     left_behind(kling, cat, 2, task_status="planned", owner="")
