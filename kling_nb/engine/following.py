@@ -22,6 +22,11 @@ TOGETHER = 0.4
 """Seconds: tasks that are due within so short a time are asked for together."""
 LIST_TRIES = 3
 """Times in a row that the list may fail while single questions are answered, before it is given up."""
+LIST_TRUST = 12
+"""Times in a row that a list may call a task unfinished before the task itself is asked: some lists lag, or
+use words that nobody knows. Twice the usual time has about fifteen looks in it."""
+LIST_LAGS = 3
+"""Tasks that were done while the list still called them unfinished, before it is given up."""
 UNKNOWN_LIMIT = 20
 """Looks that may find no such task before it is called uncertain."""
 UNKNOWN_FOR = 15.0
@@ -53,6 +58,7 @@ class Follower:
         self._lists = True
         self._list_failed = False
         self._list_failures = 0
+        self._list_lags = 0
 
     def follow(self, job: Job, state: TaskState | None = None) -> None:
         """Follow a task until it ends; a task that has succeeded is asked for once, for fresh URLs.
@@ -156,9 +162,12 @@ class Follower:
         for job in followed:
             state = states.get(job.record.task_id or "")
             # A list may leave out the URLs; then the task itself is asked.
-            if state is not None and not (state.task_status == "succeeded" and not state.images):
+            if state is None or (state.task_status == "succeeded" and not state.images):
+                continue
+            self._take(job, state)
+            job.listed += 1
+            if job.listed < LIST_TRUST or state.task_status not in UNDER_WAY:
                 told.add(job.record.id)
-                self._take(job, state)
         for state in listed:
             self._runner.found(state)
         return [job for job in due if job.record.id not in told]
@@ -176,6 +185,10 @@ class Follower:
             self._not_found(job, error)
             return
         self._failures = 0
+        if job.listed >= LIST_TRUST and state.task_status not in UNDER_WAY:
+            self._list_lags += 1
+            self._lists = self._lists and self._list_lags < LIST_LAGS
+        job.listed = 0
         self._take(job, state)
 
     def _not_found(self, job: Job, error: errors.RequestRefused) -> None:

@@ -122,6 +122,7 @@ class Job:
     unwanted: bool = False
     began: float = field(default_factory=time.monotonic)
     looked: float | None = None
+    listed: int = 0
     asked_in_vain: int = 0
     unknown_since: float = 0.0
     collecting: int = 0

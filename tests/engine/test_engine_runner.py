@@ -283,6 +283,18 @@ class TestFollowing:
         for job in jobs:
             bench.check_saved(job)
 
+    @pytest.mark.parametrize("status", ["suspended", "processing"])
+    def test_a_list_that_calls_done_tasks_unfinished_is_given_up(self, bench, status):
+        jobs = self.many_under_way(bench, 8)
+        bench.sandbox.faults.add("list", "unknown_status", times=None, status=status)
+        bench.sandbox.release()
+        assert set(bench.settle(*jobs)) == {"succeeded"}
+        bench.sandbox._shared.requests.clear()
+        jobs = self.many_under_way(bench, 4)
+        bench.sandbox.release()
+        assert set(bench.settle(*jobs)) == {"succeeded"}
+        assert (bench.lists, bench.looks >= 4) == (0, True)
+
     def test_tasks_that_the_list_leaves_out_are_asked_for(self, bench):
         jobs = self.many_under_way(bench, 6)
         bench.sandbox.faults.add("list", "late", times=None, match=jobs[2].record.task_id)

@@ -380,8 +380,9 @@ def test_what_is_wrong_with_a_request_is_all_said_and_nothing_is_made(kling, san
 def test_a_journal_that_cannot_be_written_means_that_nothing_is_sent(kling, sandbox, cat):
     folder = Path("kling_runs") / "sandbox"
     (folder / "journal.sqlite3").mkdir()
-    with pytest.raises(WorkspaceError):
+    with pytest.raises(WorkspaceError) as caught:
         kling.submit("a", subject_images=cat)
+    assert caught.value.money == "Nothing was sent."
     assert not creates(sandbox)
 
 

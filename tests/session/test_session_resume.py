@@ -51,7 +51,8 @@ def test_a_new_kernel_collects_what_was_under_way(kling, sandbox, cat, new_kerne
     assert {task.task_status for task in again.tasks()} == {"submitted"}
     found = again.resume()
     assert found.message == "4 tasks of 4 collected."
-    assert sorted(task.id for task in found) == sorted(task.id for task in tasks)
+    # As the heading of their table says: newest first.
+    assert [task.id for task in found] == [task.id for task in reversed(tasks)]
     assert [len(task.images) for task in found] == [1, 1, 1, 1]
     assert again.resume().message == "Nothing to collect."
     assert len(creates(sandbox)) == 4
@@ -204,8 +205,10 @@ def test_what_the_user_forgets_is_closed(kling, sandbox, cat, status, after, sai
     assert said in message
     assert task.task_status == after
     assert kling.resume().message == "Nothing to collect."
-    with pytest.raises(InvalidRequest, match="nothing to forget"):
+    with pytest.raises(InvalidRequest, match="nothing to forget") as caught:
         kling.forget(record.id)
+    # To say that nothing was sent would be beside the point.
+    assert caught.value.money == ""
 
 
 def test_what_is_under_way_is_not_forgotten(kling, sandbox, cat, new_kernel, new_kling):
@@ -247,9 +250,12 @@ def test_what_another_living_kernel_has_in_hand_is_left_to_it(kling, cat, other_
     record = left_behind(kling, cat, task_status=status, owner=other_kernel, sent_at=time.time())
     assert kling.resume(send=True).message == f"Nothing to collect. {ELSEWHERE}"
     assert kling.task(record.id).task_status == status
-    for decide in (kling.forget, lambda some_id: kling.resume(send=some_id)):
-        with pytest.raises(InvalidRequest, match="in another kernel's hands"):
+    under_way = status in ("submitted", "processing")
+    advice = f"`%kling wait {record.id}` waits for it." if under_way else "When that kernel has ended, it can."
+    for decide, money in ((kling.forget, ""), (lambda some_id: kling.resume(send=some_id), "Nothing was sent.")):
+        with pytest.raises(InvalidRequest, match="in another kernel's hands") as caught:
             decide(record.id)
+        assert (caught.value.advice, caught.value.money) == (advice, money)
     with pytest.raises(WaitTimeout, match="Another kernel of this workspace has the task in hand"):
         kling.task(record.id).wait(0)
 

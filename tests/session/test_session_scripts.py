@@ -73,22 +73,3 @@ def test_what_a_killed_process_had_not_sent_is_sent_by_resume_when_told_to(tmp_p
         f"Nothing to collect. {never}",
         "1 task of 1 collected.",
     ]
-
-
-def test_a_forked_process_works_by_itself_and_its_parent_goes_on(tmp_path):
-    code = (
-        "import os\n"
-        "sandbox.release()\n"
-        "kling = Kling(api_key='k', base_url=sandbox.base_url, workspace='runs', poll_interval=0.01, timeout=30)\n"
-        "kling.generate('before', subject_images='cat.png')\n"
-        "child = os.fork()\n"
-        "if child == 0:\n"
-        "    task = kling.generate('in the child', subject_images='cat.png')\n"
-        "    os._exit(0 if len(task.images) == 1 else 1)\n"
-        "kling.generate('in the parent', subject_images='cat.png')\n"
-        "assert os.waitpid(child, 0)[1] == 0\n"
-        "print(sorted((task.prompt, task.task_status) for task in kling.tasks()), sandbox.ledger.billed_images())"
-    )
-    done = run(tmp_path, code)
-    made = [("before", "succeeded"), ("in the child", "succeeded"), ("in the parent", "succeeded")]
-    assert done.stdout == f"{made} 3\n"

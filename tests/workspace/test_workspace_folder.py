@@ -8,11 +8,12 @@ import shutil
 import threading
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
 from kling_nb.errors import WorkspaceError
-from kling_nb.records import Reference
+from kling_nb.records import ImageRecord, Reference
 from kling_nb.workspace.workspace import Workspace
 
 PNG = b"\x89PNG as served, bit for bit"
@@ -46,6 +47,29 @@ def test_its_parts_and_its_own_gitignore(workspace, tmp_path):
     workspace.keep_thumbnail("x", b"x")
     assert names(workspace.folder) == [".gitignore", "journal.sqlite3", "references", "thumbnails"]
     assert names(tmp_path) == ["kling_runs"]
+
+
+def test_a_folder_that_may_not_be_read_is_said_and_used_again_when_it_may(workspace, monkeypatch):
+    workspace.journal  # noqa: B018
+    image = ImageRecord(0, path="images/cat.png")
+    with monkeypatch.context() as patch:
+        # As for whoever is not root; root may read everything.
+        def refuse(path):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+        def look(path, look=Path.stat, **options):
+            return refuse(path) if workspace.folder in path.parents else look(path, **options)
+
+        patch.setattr(Path, "iterdir", refuse)
+        patch.setattr(Path, "stat", look)
+        for use in (lambda: workspace.journal, lambda: workspace.exists, lambda: workspace.has(image)):
+            with pytest.raises(WorkspaceError, match="cannot be read: Permission denied"):
+                use()
+        with pytest.raises(WorkspaceError, match="cannot be"):
+            workspace.keep_thumbnail("x", b"x")
+    assert workspace.exists
+    assert workspace.journal.count() == 0
+    assert not workspace.has(image)
 
 
 def test_a_gitignore_that_is_there_stays(workspace):
