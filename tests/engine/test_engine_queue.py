@@ -234,9 +234,12 @@ class TestLearning:
     def test_after_a_crowded_phase_they_run_side_by_side_again(self, make_bench, account, quick, eventually):
         sandbox = account(20, seconds=0)
         bench = make_bench(at=sandbox, probes=True)
-        refuse(sandbox, times=12)
-        jobs = bench.submit_many(10, limit=5)
         sandbox.hold()
+        fault = refuse(sandbox, times=None)
+        jobs = bench.submit_many(10, limit=5)
+        # They are sent one at a time by now, and so none is refused beside one that is taken.
+        eventually(lambda: fault.used > 8 and (known := learned(bench)) and (known.slots, known.refusals) == (1, 0))
+        sandbox.faults.clear()
         eventually(lambda: len(bench.entries()) == 10 and learned(bench).most == 10)
         sandbox.release()
         assert bench.settle(*jobs) == ["succeeded"] * 10
