@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from kling_nb.magics.prompt import unquoted
-from kling_nb.magics.tokenizer import UsageProblem, shown
+from kling_nb.notation.prompt import unquoted
+from kling_nb.notation.tokenizer import UsageProblem, shown
 
 
 class Command(NamedTuple):

@@ -2,21 +2,18 @@
 
 import re
 from collections.abc import Callable, Iterable
-from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from kling_nb.magics.names import Namespace, files
 from kling_nb.magics.options import COMMANDS, OPTIONS, Option, split_option
-from kling_nb.magics.prompt import insertable
 from kling_nb.magics.questionmark import MAGIC_START
-from kling_nb.magics.tokenizer import QUOTES, Token, next_token
+from kling_nb.notation.names import Namespace, files
+from kling_nb.notation.pictures import NO_REFERENCE, rank
+from kling_nb.notation.prompt import insertable
+from kling_nb.notation.tokenizer import QUOTES, Token, next_token
 
 if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, MatcherAPIv2, SimpleMatcherResult
 
-_IMAGE_PACKAGES = frozenset({"PIL", "numpy", "torch", "matplotlib", "kling_nb", "tensorflow", "jax", "cv2", "imageio"})
-_NEVER_AN_IMAGE = (type, FunctionType, BuiltinFunctionType, MethodType, int, float, complex, type(None))
-_NO_REFERENCE = 9
 _MOST_MATCHES = 200
 
 
@@ -238,27 +235,17 @@ def _references(fragment: str, sources: _Sources, *, in_cell: bool) -> list[Matc
     names = []
     if not quote and (not typed or typed.isidentifier()):
         names = [name for name in sources.namespace.names() if name.startswith(typed)]
-    ranks = {name: _rank(type(sources.namespace[name])) for name in names}
+    ranks = {name: rank(type(sources.namespace[name])) for name in names}
     matches = [
         Match(name, "variable")
         for name in sorted(names, key=lambda name: (ranks[name], name))
-        if ranks[name] < _NO_REFERENCE
+        if ranks[name] < NO_REFERENCE
     ]
     for path in _listed(lambda: sources.list_files(typed)):
         word = _as_word(path, quote, sources.namespace, in_cell=in_cell)
         if word:
             matches.append(Match(word, "path"))
     return matches
-
-
-def _rank(kind: type) -> int:
-    """Return how likely a value of this type is a picture; only the type is looked at."""
-    if issubclass(kind, _NEVER_AN_IMAGE):
-        return _NO_REFERENCE
-    for each in kind.__mro__:
-        if "__kling_reference__" in vars(each) or str(each.__module__).partition(".")[0] in _IMAGE_PACKAGES:
-            return 0
-    return 1 if issubclass(kind, (str, bytes, list, tuple, dict)) else 2
 
 
 def _as_word(path: str, quote: str, namespace: Namespace, *, in_cell: bool) -> str:

@@ -8,10 +8,10 @@ from IPython.core.error import UsageError
 from kling_nb import kling as facade
 from kling_nb.errors import InvalidRequest, KlingError, WaitTimeout
 from kling_nb.magics import commands
-from kling_nb.magics.names import Namespace, find
 from kling_nb.magics.options import Call, parse_line
-from kling_nb.magics.prompt import interpolate
-from kling_nb.magics.tokenizer import UsageProblem
+from kling_nb.notation.names import Namespace, find
+from kling_nb.notation.prompt import interpolate
+from kling_nb.notation.tokenizer import UsageProblem
 from kling_nb.session.screen import Screen, screen
 from kling_nb.session.watching import interruptible
 
@@ -144,7 +144,7 @@ def matcher(shell: Any) -> Any:
         Whose variables are offered.
     """
     from kling_nb.magics.completion import make_matcher
-    from kling_nb.magics.names import files
+    from kling_nb.notation.names import files
 
     def ids() -> list[str]:
         try:

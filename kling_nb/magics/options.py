@@ -4,8 +4,8 @@ import re
 from typing import Any, NamedTuple
 
 from kling_nb.magics.commandtable import COMMANDS, Command, read_command
-from kling_nb.magics.prompt import python_name, unquoted
-from kling_nb.magics.tokenizer import Token, UsageProblem, near, next_token, shown
+from kling_nb.notation.prompt import python_name, unquoted
+from kling_nb.notation.tokenizer import Token, UsageProblem, near, next_token, shown
 
 __all__ = ["COMMANDS", "OPTIONS", "Call", "Command", "Option", "UsageProblem", "help_text", "parse_line"]
 

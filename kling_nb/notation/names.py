@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-from kling_nb.magics.tokenizer import UsageProblem, near, shown
+from kling_nb.notation.tokenizer import UsageProblem, near, shown
 
 IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from numbers import Number
 from typing import Any
 
-from kling_nb.magics.tokenizer import QUOTES, UsageProblem, near, shown
+from kling_nb.notation.tokenizer import QUOTES, UsageProblem, near, shown
 
 # What stands in the braces is taken as far as a brace or a space; whether it is a name is asked of
 # Python, which knows more letters than ``\w``.

@@ -12,8 +12,8 @@ from jupyter_client.manager import start_new_kernel
 
 import kling_nb
 from kling_nb.magics.completion import Match, complete, make_matcher
-from kling_nb.magics.names import Namespace
 from kling_nb.magics.options import COMMANDS, OPTIONS, parse_line
+from kling_nb.notation.names import Namespace
 from kling_nb.records import ASPECT_RATIOS, MODEL_NAMES
 
 OPTION_NAMES = [name for option in OPTIONS for name in option.names]
@@ -275,7 +275,7 @@ def kernel(tmp_path_factory):
     try:
         client.execute_interactive(
             "from kling_nb.magics.completion import make_matcher\n"
-            "from kling_nb.magics.names import Namespace\n"
+            "from kling_nb.notation.names import Namespace\n"
             "ip = get_ipython()\n"
             "matcher = make_matcher(lambda: Namespace(ip.user_ns), list_tasks=lambda: ['cat-17'])\n"
             "ip.Completer.custom_matchers.append(matcher)\n"

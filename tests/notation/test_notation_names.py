@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_nb.magics.names import Namespace, files, find
-from kling_nb.magics.tokenizer import UsageProblem
+from kling_nb.notation.names import Namespace, files, find
+from kling_nb.notation.tokenizer import UsageProblem
 
 
 def assert_one_line(problem):

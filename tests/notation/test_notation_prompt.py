@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_nb.magics.prompt import insertable, interpolate, python_name, unquoted, variables
-from kling_nb.magics.tokenizer import UsageProblem
+from kling_nb.notation.prompt import insertable, interpolate, python_name, unquoted, variables
+from kling_nb.notation.tokenizer import UsageProblem
 
 
 def assert_one_line(problem):

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kling_nb.magics.tokenizer import UsageProblem, near, next_token, shown, tokenize
+from kling_nb.notation.tokenizer import UsageProblem, near, next_token, shown, tokenize
 
 
 def assert_one_line(problem):
