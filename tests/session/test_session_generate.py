@@ -259,12 +259,13 @@ def test_two_objects_share_the_threads_until_the_last_is_closed(new_kling, sandb
 
 def test_a_second_object_sees_what_waits_in_the_first(new_kling, sandbox, cat):
     one, two = new_kling(slots=1), new_kling()
-    sandbox.hold()
+    # While a create is under way none is sent to see whether there are more slots.
+    hang = sandbox.faults.add("create", "hang", processed=True)
     one.submit("first", subject_images=cat)
     waiting = one.submit("second", subject_images=cat)
     seen = two.task(waiting.id)
     assert (seen.task_status, seen.live) == ("planned", True)
-    sandbox.release()
+    hang.release()
     assert len(seen.wait().images) == 1
     assert seen.record == waiting.record
     assert len(creates(sandbox)) == 2

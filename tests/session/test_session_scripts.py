@@ -45,7 +45,11 @@ def test_what_was_submitted_last_is_sent_and_can_be_collected(tmp_path, code):
 
 
 def test_what_waits_for_slots_is_cancelled_and_said(tmp_path):
-    code = "kling = Kling(sandbox=True, slots=1)\nfor _ in range(3):\n    kling.submit('a', subject_images='cat.png')"
+    code = (
+        # Else a second one may be sent, to see whether there are more slots.
+        "sandbox.faults.add('create', 'status', status=429, code=1303, after=1, times=None)\n"
+        "kling = Kling(sandbox=True, slots=1)\nfor _ in range(3):\n    kling.submit('a', subject_images='cat.png')"
+    )
     done = run(tmp_path, code)
     assert "1 task under way" in done.stderr
     assert "2 tasks not sent: cancelled, nothing to pay" in done.stderr
@@ -55,6 +59,7 @@ def test_what_waits_for_slots_is_cancelled_and_said(tmp_path):
 
 def test_what_a_killed_process_had_not_sent_is_sent_by_resume_when_told_to(tmp_path):
     code = (
+        "sandbox.faults.add('create', 'status', status=429, code=1303, after=1, times=None)\n"
         "kling = Kling(sandbox=True, slots=1)\n"
         "tasks = [kling.submit('a', subject_images='cat.png') for _ in range(2)]\n"
         "assert kling.session.gateway.runner.wait(lambda: tasks[0].task_id is not None, 20)\n"
