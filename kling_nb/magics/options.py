@@ -4,41 +4,11 @@ import re
 from typing import Any, NamedTuple
 
 from kling_nb.magics.commandtable import COMMANDS, Command, read_command
+from kling_nb.notation.optiontable import BY_NAME, OPTIONS, Option, is_option
 from kling_nb.notation.prompt import python_name, unquoted
 from kling_nb.notation.tokenizer import Token, UsageProblem, near, next_token, shown
 
 __all__ = ["COMMANDS", "OPTIONS", "Call", "Command", "Option", "UsageProblem", "help_text", "parse_line"]
-
-
-class Option(NamedTuple):
-    """One option of a generation.
-
-    A flag has no `metavar`. In `help`, ``{values}`` stands for the values that are known. The `kind` of
-    the value is ``text``, ``reference``, ``integer``, ``ratio``, ``model`` or ``name``; a repeatable
-    option's value is a list. The kind ``help`` makes the line the command of that name.
-    """
-
-    names: tuple[str, ...]
-    destination: str
-    metavar: str
-    help: str
-    example: str
-    kind: str = "text"
-    repeatable: bool = False
-
-    def line(self) -> str:
-        """Return the example as a whole line."""
-        return f"%kling -s cat {self.example} a cat asleep" if self.kind != "help" else "%kling -h"
-
-    def values(self) -> tuple[str, ...]:
-        """Return the values that are known, where there are such."""
-        if self.kind not in {"ratio", "model", "integer"}:
-            return ()
-        from kling_nb import records  # the first use pays for its dataclasses, not `%load_ext`
-
-        if self.kind == "integer":
-            return tuple(str(n) for n in range(1, records.MAX_N + 1))
-        return records.ASPECT_RATIOS if self.kind == "ratio" else records.MODEL_NAMES
 
 
 class Call(NamedTuple):
@@ -64,35 +34,6 @@ class Call(NamedTuple):
     prompt: str | None
     silenced: bool
 
-
-_SUBJECT = "A picture of what to show: a variable, a file, a glob or a URL. 1 to 4 in all; may be repeated."
-_REUSE = "Take the images of an equal request that is already paid, if there is one."
-_RATIO = "Width to height: {values}. The API chooses when left out."
-_CALLBACK = "Where the API reports on the task, besides here."
-_EXTERNAL = "Your own id for the task, new to your account."
-
-OPTIONS = (
-    Option(("-s", "--subject"), "subject", "IMAGE", _SUBJECT, "-s refs/hat.png", "reference", repeatable=True),
-    Option(("--scene",), "scene", "IMAGE", "A picture to take the place from.", "--scene beach", "reference"),
-    Option(("--style",), "style", "IMAGE", "A picture to take the style from.", "--style refs/wave.jpg", "reference"),
-    Option(("-n",), "n", "COUNT", "How many images: {values}. One when left out.", "-n 4", "integer"),
-    Option(("-a", "--aspect-ratio"), "aspect_ratio", "RATIO", _RATIO, "-a 3:2", "ratio"),
-    Option(("-m", "--model"), "model_name", "NAME", "{values}, or a newer one.", "-m kling-v2", "model"),
-    Option(("--callback-url",), "callback_url", "URL", _CALLBACK, "--callback-url https://example.org/kling"),
-    Option(("--external-task-id",), "external_task_id", "ID", _EXTERNAL, "--external-task-id cat-17"),
-    Option(("--watermark",), "watermark", "", "Ask for images with a watermark as well.", "--watermark"),
-    Option(("-o", "--out"), "out", "NAME", "Bind the task to this variable, even if it fails.", "-o task", "name"),
-    Option(("--background",), "background", "", "Do not wait: the grid fills in later.", "-o task --background"),
-    Option(("--dry-run",), "dry_run", "", "Show the request and its price; send nothing.", "-n 9 --dry-run"),
-    Option(("--reuse",), "reuse", "", _REUSE, "--reuse"),
-    Option(("--fit",), "fit", "", "Shrink, enlarge or pad references that break a limit.", "--fit"),
-    Option(("--yes",), "yes", "", "Do not ask before sending a large request.", "-n 9 --yes"),
-    Option(("--raw",), "raw", "", "Send names in braces, {this} for one, as they are.", "--raw"),
-    Option(("-q", "--quiet"), "quiet", "", "Show nothing but errors; the task is still returned.", "-q"),
-    Option(("-h", "--help"), "help", "", "Show this help.", "-h", "help"),
-)
-
-_BY_NAME = {name: option for option in OPTIONS for name in option.names}
 
 # What editors and phones make of a typed hyphen or two.
 _DASHES = "-\u2010\u2011\u2012\u2013\u2014\u2015\u2212\ufe63\uff0d"
@@ -127,7 +68,7 @@ def parse_line(line: str, *, cell: str | None) -> Call:
     text = (line if cell is None else line[: _comment_start(line)]).rstrip()
     silenced = text.endswith(";")
     text = text.removesuffix(";").rstrip()
-    command = read_command(text.strip(), _is_option, in_cell=cell is not None)
+    command = read_command(text.strip(), is_option, in_cell=cell is not None)
     if command is not None:
         return Call(*command, _defaults(), None, silenced)
     options, start, marked = _read_options(text, in_cell=cell is not None)
@@ -209,9 +150,9 @@ def split_option(word: str) -> tuple[Option | None, str, str | None]:
     ``-n4`` is ``-n 4`` where a digit follows ``-n`` or ``-a``, so that ``-scene`` is no ``-s cene``.
     """
     if re.match(r"-[na]\d", word):
-        return _BY_NAME[word[:2]], word[:2], word[2:]
+        return BY_NAME[word[:2]], word[:2], word[2:]
     name, equals, value = word.partition("=")
-    return _BY_NAME.get(name), name, value if equals else None
+    return BY_NAME.get(name), name, value if equals else None
 
 
 def _read_option(text: str, token: Token, *, in_cell: bool) -> tuple[Option, Any, int]:
@@ -228,7 +169,7 @@ def _read_option(text: str, token: Token, *, in_cell: bool) -> tuple[Option, Any
     following = next_token(text, token.end)
     if following is None:
         raise _no_value(option, name, "the options end there")
-    if not following.quoted and (following.text == "--" or _is_option(following.text)):
+    if not following.quoted and (following.text == "--" or is_option(following.text)):
         raise _no_value(option, name, f"{shown(following.text, 40)} comes next")
     return option, _value(option, name, following.text), following.end
 
@@ -256,21 +197,13 @@ def _no_value(option: Option, name: str, why: str) -> UsageProblem:
     return UsageProblem(f"{name} needs a value, and {why}: write, for example, `{option.line()}`")
 
 
-def _is_option(word: str) -> bool:
-    """Whether a word could only be one of the options, with or without its value."""
-    name, equals, _ = word.partition("=")
-    if equals and not name.startswith("--"):
-        return False
-    return name in _BY_NAME or re.fullmatch(r"-n\d+|-a\d+:\d+", word) is not None
-
-
 def _unknown(name: str, *, in_cell: bool) -> UsageProblem:
     """Return what to say of an option that there is not."""
     word = name.lower().lstrip("-").replace("_", "-")
-    names = [each for each in _BY_NAME if each.startswith("--")]
+    names = [each for each in BY_NAME if each.startswith("--")]
     likely = [each for each in names if word and (each[2:].startswith(word) or word.startswith(each[2:]))]
     likely = likely or near("--" + word, names, 1, 0.7)
-    likely = likely or [each for each in _BY_NAME if each == name.lower()[:2]]
+    likely = likely or [each for each in BY_NAME if each == name.lower()[:2]]
     meant = f": did you mean {' or '.join(likely[:3])}?" if likely else ""
     where = "the prompt goes below the %%kling line" if in_cell else "a prompt that begins with a dash goes after --"
     return UsageProblem(f"there is no option {shown(name, 40)}{meant} ({where}; `%kling -h` lists the options)")
@@ -280,7 +213,7 @@ def _refuse_dash(rest: str) -> None:
     """Refuse an option whose hyphens were made into a dash, which would go unnoticed into the prompt."""
     word = rest.split(maxsplit=1)[0] if rest else ""
     name = word.lstrip(_DASHES).partition("=")[0]
-    plain = next((each for each in ("--" + name, "-" + name) if each in _BY_NAME), None)
+    plain = next((each for each in ("--" + name, "-" + name) if each in BY_NAME), None)
     if word[:1] in _DASHES and plain and name:
         raise UsageProblem(
             f"{shown(word, 40)} begins with a typographic dash: for the option write {plain}, and for a "
@@ -289,7 +222,7 @@ def _refuse_dash(rest: str) -> None:
 
 
 def _refuse_options(words: list[str]) -> None:
-    stray = next((word for word in words if _is_option(word)), None)
+    stray = next((word for word in words if is_option(word)), None)
     if stray is not None:
         raise UsageProblem(
             f"options go before the prompt, and {shown(stray, 40)} is in it: move it; or, if you mean it "

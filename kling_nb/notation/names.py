@@ -71,7 +71,8 @@ class Namespace:
         return [
             name
             for name, value in variables.items()
-            if not name.startswith("_") and name not in _SHELL_NAMES and not isinstance(value, ModuleType)
+            # Asked of its type: an object's own `__class__` may raise, as a proxy's of nothing does.
+            if not name.startswith("_") and name not in _SHELL_NAMES and not issubclass(type(value), ModuleType)
         ]
 
 

@@ -1,5 +1,6 @@
 """Which of the notebook's variables may hold pictures, told by their types alone."""
 
+import itertools
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
@@ -10,6 +11,7 @@ NO_REFERENCE = 9
 _NEVER_AN_IMAGE = (type, FunctionType, BuiltinFunctionType, MethodType, int, float, complex, type(None))
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"BM", b"II*\x00", b"MM\x00*")
 _LIKELY_SHAPES = (2, 3, 4)
+_WITHOUT_SHAPE = frozenset({("PIL.Image", "Image"), ("matplotlib.figure", "FigureBase")})
 
 
 def rank(kind: type) -> int:
@@ -50,7 +52,7 @@ def _holds_pictures(value: Any, depth: int = 0) -> bool:
         if hasattr(type(value), "__fspath__"):
             return _holds_pictures(str(value), depth)
         if isinstance(value, dict):
-            value = list(value.values())[:1]
+            value = list(itertools.islice(value.values(), 1))
         if isinstance(value, (list, tuple)):
             return depth < 2 and bool(value) and _holds_pictures(value[0], depth + 1)
         return rank(type(value)) == 0 and _is_shaped_like_one(value)
@@ -63,6 +65,6 @@ def _is_shaped_like_one(value: Any) -> bool:
     shape = getattr(value, "shape", None)
     if shape is None:
         # An axis or a line of a plot is of such a package too, and so is everything else in it.
-        module = str(type(value).__module__)
-        return hasattr(type(value), "__kling_reference__") or module.startswith(("PIL.", "matplotlib.figure"))
+        kinds = {(str(each.__module__), each.__name__) for each in type(value).__mro__}
+        return hasattr(type(value), "__kling_reference__") or not _WITHOUT_SHAPE.isdisjoint(kinds)
     return len(shape) in _LIKELY_SHAPES and min(sorted(shape)[-2:]) >= 8

@@ -61,13 +61,13 @@ def insertable(value: Any) -> str | None:
         Text and numbers may, numpy's included. A truth value, nan and infinity are a mistake more
         often than a wish, and what is none of these is one always.
     """
-    if isinstance(value, str):
-        return str.__str__(value)  # the text itself, also of an Enum's member
-    if isinstance(value, bool) or not isinstance(value, Number) or isinstance(value, complex):
-        return None
     try:
+        if isinstance(value, str):
+            return str.__str__(value)  # the text itself, also of an Enum's member
+        if isinstance(value, bool) or not isinstance(value, Number) or isinstance(value, complex):
+            return None
         return str(value) if math.isfinite(value) else None  # type: ignore[arg-type]  # checked by the except
-    except (TypeError, ValueError, OverflowError):
+    except Exception:  # noqa: BLE001 - a value of the user's own may raise anything
         # No real number, or (ValueError) more digits than Python is ready to write.
         return None
 
@@ -143,6 +143,6 @@ def _text_of(name: str, lookup: Callable[[str], Any], names: Iterable[str]) -> s
 
 
 def _kind_of(value: Any) -> str:
-    if isinstance(value, bool | float) or value is None:
+    if issubclass(type(value), bool | float) or value is None:
         return repr(value)
     return f"of type {shown(type(value).__name__, 40)}"

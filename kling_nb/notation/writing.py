@@ -1,15 +1,20 @@
 """A request written as code: the `%%kling` cell and the Python that send the same."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from kling_nb.notation.optiontable import is_option
 from kling_nb.notation.tokenizer import QUOTES, UsageProblem, next_token
 
 _BRACED = re.compile(r"\{([^\s{}]+)\}")
 # IPython takes the prompts of other shells off the first line below `%%kling`, unless that is empty.
 _LIKE_A_SHELL = re.compile(r"\s*(>>>|\.\.\.|In |\[|\d|-+>)")
+# These it takes off every line, wherever there is one.
+_DOCTEST = re.compile(r"\s*>>>")
+# Whatever follows a word may close a bracket or a quote in it: these are the ways to.
+_CLOSING = tuple(f" {quote}{']' * 20}" for quote in ("", *QUOTES))
 
 
 class Source(NamedTuple):
@@ -70,25 +75,24 @@ def escaped(prompt: str) -> str:
     return _BRACED.sub(lambda match: f"{{{match[0]}}}" if match[1].isidentifier() else match[0], prompt)
 
 
-def cell(request: Written, is_option: Callable[[str], bool]) -> str | None:
+def cell(request: Written) -> str | None:
     """Return the `%%kling` cell, or the `%kling` line where there is no prompt.
 
     Parameters
     ----------
     request : Written
         The request.
-    is_option : callable
-        Tells whether a word could only be an option.
 
     Returns
     -------
     str or None
-        None where a value cannot be written on the line, as one with both kinds of quotes.
+        None where it cannot be written so: a value with both kinds of quotes has no place on the line, and
+        IPython changes a prompt with ``>>>`` at the beginning of a line, or with a line of white space.
     """
     line = _options(request)
-    if line is None:
-        return None
     body = request.template
+    if line is None or _is_changed(body):
+        return None
     if not body:
         return f"%kling {line}"
     first = body.split(maxsplit=1)[0]
@@ -149,34 +153,45 @@ def _options(request: Written) -> str | None:
     return " ".join([*words, *(f"--{flag}" for flag in _FLAGS if getattr(request, flag))])
 
 
+def _is_changed(body: str) -> bool:
+    """Tell whether IPython would change a cell's body on its way to the magic."""
+    return any(map(_DOCTEST.match, body.splitlines())) or any(map(str.isspace, body.split("\n")))
+
+
 def as_word(text: str) -> str | None:
     """Return a value as one word of a magic's line, in quotes where it needs them; None where it cannot be one."""
-    if "\n" in text or "\r" in text:
+    if not text.strip() or text.splitlines() != [text]:
         return None
     plain = text[:1] not in ("#", "-", *QUOTES) and text[-1:] not in (";", "\\", "?")
     for word in ([text] if plain else []) + [f"{quote}{text}{quote}" for quote in QUOTES]:
         try:
-            token = next_token(word)
+            tokens = [next_token(word + more) for more in _CLOSING]
         except UsageProblem:
             continue
-        if token is not None and (token.text, token.end) == (text, len(word)):
+        if all(token is not None and (token.text, token.end) == (text, len(word)) for token in tokens):
             return word
     return None
 
 
 def _expression(source: Source) -> str:
-    return source.text if source.is_variable else repr(source.text)
+    return source.text if source.is_variable else _literal(source.text)
 
 
 def _optional(value: Any) -> str | None:
-    return None if value is None else repr(value)
+    return None if value is None else _literal(value)
+
+
+def _literal(text: str) -> str:
+    """Return a text as Python, in double quotes where that needs no backslash."""
+    written = repr(text)
+    return f'"{written[1:-1]}"' if written[0] == "'" and '"' not in text else written
 
 
 def _text(prompt: str) -> str:
     """Return a prompt as Python, a line each."""
     lines = prompt.split("\n")
     if len(lines) == 1:
-        return repr(prompt)
-    written = [repr(line + "\n") for line in lines[:-1]] + [repr(lines[-1])]
-    inside = "".join(f"        {line}\n" for line in written if line != "''")
+        return _literal(prompt)
+    written = [_literal(line + "\n") for line in lines[:-1]] + [_literal(lines[-1])] * bool(lines[-1])
+    inside = "".join(f"        {line}\n" for line in written)
     return f"(\n{inside}    )"
