@@ -6,6 +6,7 @@ field, the value and the rule.
 
 import numbers
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -197,3 +198,15 @@ def _named_ratio(text: str) -> Fraction | None:
 def _fraction(ratio: str) -> Fraction:
     width, _, height = ratio.partition(":")
     return Fraction(int(width), int(height))
+
+
+RULES: dict[str, Callable[[Any], Any]] = {
+    "prompt": prompt,
+    "model_name": model_name,
+    "n": n,
+    "aspect_ratio": aspect_ratio,
+    "callback_url": callback_url,
+    "external_task_id": external_task_id,
+    "watermark": watermark,
+}
+"""The rule of each field but the pictures, by the field's name."""

@@ -65,3 +65,23 @@ def stem(prompt: str, created_at: float, index: int) -> str:
     """
     when = time.strftime("%Y-%m-%d_%H%M%S", time.localtime(created_at))
     return f"{when}_{slug(prompt)}_{index + 1}"
+
+
+def upload(name: str, sha256: str) -> str:
+    """Return the file name of something that was dropped on a form.
+
+    Parameters
+    ----------
+    name : str
+        As it was called elsewhere.
+    sha256 : str
+        Hexadecimal hash of its content.
+
+    Returns
+    -------
+    str
+        For example ``cat-1a2b3c4d.png``.
+    """
+    base, _, extension = name.rpartition(".")
+    is_one = base and extension.isascii() and extension.isalnum() and len(extension) <= 5
+    return f"{slug(base if is_one else name)}-{sha256[:8]}.{extension.lower() if is_one else 'img'}"

@@ -8,6 +8,7 @@
         references/<sha256>.png  what was sent, once each
         images/2026-11-22_143005_a-cat_1.png and .json   what came back, and how it was made
         thumbnails/<sha256>.jpg  small pictures for the grid; may be deleted
+        uploads/cat-1a2b3c4d.png what was dropped on a form, by its own name
 """
 
 import hashlib
@@ -27,7 +28,7 @@ from kling_nb.workspace.journal import Journal
 from kling_nb.workspace.rows import to_json
 
 JOURNAL = "journal.sqlite3"
-_FOLDERS = ("references", "images", "thumbnails", "sandbox", "gateway")
+_FOLDERS = ("references", "images", "thumbnails", "uploads", "sandbox", "gateway")
 
 
 class Workspace:
@@ -78,7 +79,7 @@ class Workspace:
 
     def tidy(self) -> None:
         """Remove the halves of files that killed processes have left."""
-        for name in ("", *_FOLDERS[:3]):
+        for name in ("", *_FOLDERS[:4]):
             files.tidy(self.folder / name)
 
     def close(self) -> None:
@@ -222,6 +223,31 @@ class Workspace:
     def keep_thumbnail(self, name: str, jpeg: bytes) -> None:
         """Keep a small picture; it can be made again, so it need not survive a power cut."""
         files.write(self._part("thumbnails") / f"{name}.jpg", jpeg, durable=False)
+
+    def keep_upload(self, name: str, data: bytes) -> Path:
+        """Store a file that came without a path, so that code can name it; the same content once.
+
+        Parameters
+        ----------
+        name : str
+            What it is called; its path gets the beginning of the content's hash as well.
+        data : bytes
+            All of it.
+
+        Returns
+        -------
+        Path
+            Where it is.
+
+        Raises
+        ------
+        WorkspaceError
+            It could not be stored.
+        """
+        path = self._part("uploads") / names.upload(name, hashlib.sha256(data).hexdigest())
+        if files.read(path) != data:
+            files.write(path, data)
+        return path
 
     def has(self, image: ImageRecord) -> bool:
         """Tell whether an image's file is there."""

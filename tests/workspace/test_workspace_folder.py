@@ -207,6 +207,90 @@ def test_giving_a_picture_again_mends_it(workspace, damage):
     assert stored.read_bytes() == b"cat"
 
 
+# ---- uploads -------------------------------------------------------------------------------------
+
+
+def test_an_upload_is_kept_under_its_own_name_bit_for_bit(workspace):
+    path = workspace.keep_upload("My Cat.PNG", PNG)
+    assert path == workspace.folder / "uploads" / f"my-cat-{hashlib.sha256(PNG).hexdigest()[:8]}.png"
+    assert path.read_bytes() == PNG
+    assert names(workspace.folder / "uploads") == [path.name]
+
+
+def test_the_same_upload_is_kept_once_and_another_of_its_name_beside_it(workspace):
+    first = workspace.keep_upload("cat.png", PNG)
+    before = first.stat().st_ino
+    assert workspace.keep_upload("cat.png", PNG) == first
+    assert first.stat().st_ino == before
+    second = workspace.keep_upload("cat.png", b"another cat")
+    assert second != first
+    assert (first.read_bytes(), second.read_bytes()) == (PNG, b"another cat")
+
+
+@pytest.mark.parametrize("damage", ["changed", "lost"])
+def test_an_upload_that_was_changed_or_lost_is_kept_anew(workspace, damage):
+    path = workspace.keep_upload("cat.png", PNG)
+    path.write_bytes(b"dog") if damage == "changed" else path.unlink()
+    assert workspace.keep_upload("cat.png", PNG) == path
+    assert path.read_bytes() == PNG
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../x",
+        "/etc/passwd",
+        "C:\\con",
+        "con",
+        "",
+        ".",
+        "..",
+        ".png",
+        "x" * 5000,
+        "猫 🐱.png",
+        "a\x00b\n",
+        "caf\udce9.png",
+    ],
+    ids=lambda name: repr(name)[:20],
+)
+def test_no_name_leads_an_upload_out_of_its_folder(workspace, tmp_path, name):
+    path = workspace.keep_upload(name, PNG)
+    assert path.parent == workspace.folder / "uploads"
+    assert path.read_bytes() == PNG
+    assert names(workspace.folder / "uploads") == [path.name]
+    assert names(tmp_path) == ["kling_runs"]
+
+
+def test_a_full_disk_leaves_no_half_of_an_upload(workspace, monkeypatch):
+    kept = workspace.keep_upload("cat.png", PNG)
+
+    def full(*_args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        with pytest.raises(WorkspaceError, match="No space left on device"):
+            workspace.keep_upload("dog.png", b"a dog")
+    assert names(workspace.folder / "uploads") == [kept.name]
+    assert workspace.keep_upload("dog.png", b"a dog").read_bytes() == b"a dog"
+
+
+def test_halves_of_uploads_that_were_killed_are_tidied_away(workspace):
+    kept = workspace.keep_upload("cat.png", PNG)
+    half = kept.with_name(".writing-abc")
+    half.write_bytes(b"half")
+    os.utime(half, (0, 0))
+    workspace.tidy()
+    assert names(workspace.folder / "uploads") == [kept.name]
+
+
+def test_uploads_are_kept_out_of_version_control(workspace):
+    workspace.folder.mkdir()
+    (workspace.folder / "analysis.py").write_text("my own work")
+    workspace.keep_upload("cat.png", PNG)
+    assert "/uploads/" in (workspace.folder / ".gitignore").read_text().splitlines()
+
+
 # ---- images --------------------------------------------------------------------------------------
 
 

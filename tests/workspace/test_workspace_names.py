@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from kling_nb.workspace.names import slug, stem
+from kling_nb.workspace.names import slug, stem, upload
 
 RESERVED = {"con", "prn", "aux", "nul", *(f"{name}{number}" for name in ("com", "lpt") for number in range(10))}
 
@@ -86,3 +86,46 @@ def test_a_stem_says_local_time_and_counts_from_one(monkeypatch):
     finally:
         monkeypatch.undo()
         time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("cat.png", "cat-1a2b3c4d.png"),
+        ("My Cat, asleep.JPEG", "my-cat-asleep-1a2b3c4d.jpeg"),
+        ("no extension", "no-extension-1a2b3c4d.img"),
+        ("photos[0]", "photos-0-1a2b3c4d.img"),
+        ("archive.tar.gz", "archive-tar-1a2b3c4d.gz"),
+        ("ends.", "ends-1a2b3c4d.img"),
+        (".png", "png-1a2b3c4d.img"),
+        ("cat.p/ng", "cat-p-ng-1a2b3c4d.img"),
+        ("cat.longer", "cat-longer-1a2b3c4d.img"),
+        ("cat.猫", "cat-猫-1a2b3c4d.img"),
+        ("猫.png", "猫-1a2b3c4d.png"),
+        ("🐱.png", "image-1a2b3c4d.png"),
+        ("../../x", "x-1a2b3c4d.img"),
+        ("../../etc/passwd.png", "etc-passwd-1a2b3c4d.png"),
+        ("con", "con-1a2b3c4d.img"),
+        ("con.png", "con-1a2b3c4d.png"),
+        ("cat.png\n", "cat-png-1a2b3c4d.img"),
+        ("", "image-1a2b3c4d.img"),
+        ("x" * 5000 + ".png", "x" * 40 + "-1a2b3c4d.png"),
+    ],
+    ids=lambda value: repr(value)[:24],
+)
+def test_what_was_dropped_keeps_the_beginning_of_its_name(name, expected):
+    assert upload(name, "1a2b3c4d" * 8) == expected
+
+
+@given(st.text(), st.text(max_size=8))
+@example("..", "")
+@example("nul", "")
+@example("a", "\x00")
+@example("\ud800", "png")
+def test_any_name_of_what_was_dropped_gives_one_that_every_file_system_takes(base, extension):
+    name = upload(f"{base}.{extension}", "1a2b3c4d" * 8)
+    assert re.fullmatch(r".+-1a2b3c4d\.[a-z0-9]{1,5}", name)
+    assert not set(name) & set("<>:\"/\\|?*\x7f~ _%#'`$&;!\x00")
+    assert not name.startswith((".", "-"))
+    assert len(name.encode()) <= 100
+    assert name.partition(".")[0] not in RESERVED
