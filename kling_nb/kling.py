@@ -17,6 +17,7 @@ from kling_nb.settings import SETTINGS, Settings, resolve
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from kling_nb.form.form import Form
     from kling_nb.session.dryrun import DryRun
     from kling_nb.session.history import TaskList
     from kling_nb.session.spending import Spending
@@ -304,6 +305,48 @@ class Kling:
             There is no such task, it is in a living kernel's hands, or there is nothing to forget.
         """
         return forget(self.session, some_id)[0]
+
+    def form(
+        self,
+        prompt: str | None = None,
+        *,
+        subject_images: Any = None,
+        scene_image: Any = None,
+        style_image: Any = None,
+        task: "Task | None" = None,
+        fit: bool = False,
+        **fields: Any,
+    ) -> "Form":
+        """Return a form in which everything can be done by pointing; in a notebook it shows itself.
+
+        Parameters
+        ----------
+        prompt, subject_images, scene_image, style_image, fit
+            To begin with, as for `generate`.
+        task : Task, optional
+            An earlier task to begin with: prompt, pictures and all; the other arguments count more.
+        **fields
+            ``n``, ``aspect_ratio``, ``model_name``, ``callback_url``, ``external_task_id``, ``watermark``, ``reuse``.
+
+        Returns
+        -------
+        Form
+            ``.request`` and ``.tasks`` are observable; ``.generate()`` sends; ``.close()`` takes it away.
+
+        Raises
+        ------
+        InvalidRequest
+            There is no such field, or it cannot take the value.
+        """
+        from kling_nb.form import made
+
+        of_the_magic = _default.get("kling") is self
+
+        def session() -> Session:
+            return (default() if of_the_magic else self).session
+
+        given = {"prompt": prompt, "scene_image": scene_image, "style_image": style_image, "task": task, "fit": fit}
+        return made(session, self, of_the_magic, subject_images=subject_images, **given, **fields)
 
     def close(self) -> None:
         """Stop this object's threads; what is under way stays in the journal, for `resume`."""

@@ -56,6 +56,8 @@ def execute(notebook: Path) -> nbformat.NotebookNode:
             ip = str(Path(folder) / "kernel") if os.name == "posix" else "127.0.0.1"
 
         options = {"kernel_manager_class": OwnKernelManager, "kernel_name": "python3", "resources": resources}
+        # The state of a form's widgets is of no use without a kernel, and makes GitHub show nothing at all.
+        options["store_widget_state"] = False
         NotebookClient(content, timeout=120, startup_timeout=60, **options).execute()
     for cell in content.cells:
         # When a cell ran is of no interest to a reader, and makes every diff larger.

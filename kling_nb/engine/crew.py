@@ -43,6 +43,11 @@ class Crew:
                 self._threads.append(thread)
             self._changed.notify()
 
+    def is_current(self) -> bool:
+        """Tell whether this runs in one of the crew's threads."""
+        with self._changed:
+            return threading.current_thread() in self._threads
+
     def stop(self, join: float) -> None:
         """End the threads when they have done what they are doing; what was not begun is dropped.
 

@@ -1,4 +1,4 @@
-"""The commands: ``%kling history``, ``show``, ``wait``, ``resume``, ``sandbox``, ``login``, ``logout``, ``help``."""
+"""The commands, such as ``%kling form`` and ``%kling history``."""
 
 import sys
 from collections.abc import Callable
@@ -134,7 +134,14 @@ def _help(shell: Any, nothing: str, where: Screen) -> None:  # noqa: ARG001
     sys.stdout.write(help_text() + "\n")
 
 
+def _form(shell: Any, nothing: str, where: Screen) -> Any:  # noqa: ARG001
+    form = facade.default().form()
+    form.show()
+    return form
+
+
 _COMMANDS: dict[str, Callable[[Any, str, Screen], Any]] = {
+    "form": _form,
     "history": _history,
     "show": _show,
     "wait": _wait,

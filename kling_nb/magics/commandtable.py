@@ -39,7 +39,10 @@ _RESUME = (
 )
 _SANDBOX = "Turn the local stand-in for the API on or off: it needs no key and costs nothing."
 
+_FORM = "Do all of it by pointing: a form for the request, with its results below."
+
 COMMANDS = (
+    Command("form", "", _FORM, "form"),
     Command("history", "[WORDS]", _HISTORY, "history hat", most=None),
     Command("show", "ID", _SHOW, "show cat-17", least=1, most=1, task=True),
     Command("wait", "[ID]", _WAIT, "wait cat-17", most=1, task=True),

@@ -100,6 +100,9 @@ def unload(ip: Any) -> None:
     """
     _remove(ip)
     ip.config.pop("KlingMagics", None)
+    forms = sys.modules.get("kling_nb.form.places")
+    for form in forms.all_open() if forms is not None else ():
+        form.close()
     # Where it was never loaded nothing is under way, and leaving should cost no more than coming.
     gateway = sys.modules.get("kling_nb.session.gateway")
     count = gateway.under_way() if gateway is not None else 0

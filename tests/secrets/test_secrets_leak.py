@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.utils.capture import capture_output
+from ipywidgets.widgets.widget import _instances
 
-from kling_nb import Kling, ServerError
+from kling_nb import Kling, ServerError, TaskFailed
 from kling_nb.key import Secret
 from kling_nb.magics.commandtable import COMMANDS
 from kling_nb.sandbox import Sandbox
@@ -111,6 +112,20 @@ def forget(scene, kling, cat):
     scene.show(kling.forget(kling.tasks("doubt")[0].id))
 
 
+def form(scene, kling, cat):
+    made = kling.form("[sandbox: fail] a cat", subject_images=cat)
+    task = made.generate()
+    with pytest.raises(TaskFailed):
+        task.wait()
+    made.settle()
+    # What a front end may store in the notebook.
+    states = [widget.get_state() for widget in list(_instances.values())]
+    assert len(states) > 50
+    scene.say(json.dumps(states, default=repr), json.dumps(made._showing._static()))
+    scene.show(made, made.request, made.problems, made.code.python._text.value)
+    made.close()
+
+
 def close(scene, kling, cat):
     scene.box.hold()
     kling.submit("under way", subject_images=cat)
@@ -126,7 +141,7 @@ def session(scene, kling, cat):
     scene.show(kling.session, kling.session.gateway, kling.session.workspace, kling.session.gateway.identity)
 
 
-FEATURES = (generate, submit, dry_run, tasks, task, spent, resume, forget, settings, session, close)
+FEATURES = (generate, submit, dry_run, tasks, task, spent, resume, forget, form, settings, session, close)
 
 
 def test_every_feature_is_tried():

@@ -1,0 +1,146 @@
+"""The row that sends: what a request takes, why it cannot be sent, and the second click for a large one."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+
+from kling_nb.display.words import esc, esc_advice, joined, plural
+from kling_nb.errors import ConfigurationError, KlingError
+
+if TYPE_CHECKING:
+    from kling_nb.session.session import Session
+
+_PATIENCE = 2.0
+"""Seconds between two looks for a key where there was none."""
+NO_KEY = (
+    "There is no API key. `%kling login` in another cell asks for it, unseen; or set KLING_API_KEY. "
+    "The sandbox needs none and costs nothing."
+)
+
+
+class Paying:
+    """The widgets of the row.
+
+    Parameters
+    ----------
+    generate : callable
+        Called when the user has agreed.
+    use_sandbox : callable
+        Called when the user chooses the sandbox.
+    look_again : callable
+        Called when the user says that there is a key now.
+    """
+
+    def __init__(
+        self, generate: Callable[[], None], use_sandbox: Callable[[], None], look_again: Callable[[], None]
+    ) -> None:
+        self._generate = generate
+        self._asked = self._ready = False
+        self._n = 0
+        self._looked: tuple[float, str] = (0.0, "")
+        self._limit = 0
+        self._question = ""
+        self.button = widgets.Button(description="Generate", button_style="primary", tooltip="Send the request")
+        self.button.add_class("kling-generate")
+        self.button.on_click(lambda _: self._clicked())
+        # In another place than the first, or a double click would be an agreement.
+        self.agree = widgets.Button(button_style="warning", tooltip="Send the request, large as it is")
+        self.agree.add_class("kling-generate")
+        self.agree.on_click(lambda _: self._agreed())
+        self.back = widgets.Button(description="Do not send", tooltip="Go back without sending")
+        self.back.on_click(lambda _: self._ask(asked=False))
+        self.why = widgets.HTML()
+        self.why.add_class("kling-why")
+        self.sandbox = widgets.Button(description="Use the sandbox", tooltip="No key, no cost, painted pictures")
+        self.sandbox.on_click(lambda _: use_sandbox())
+        self.retry = widgets.Button(description="Look again", tooltip="Look for a key again")
+        self.retry.on_click(lambda _: look_again())
+        self.box = widgets.HBox([self.button, self.back, self.agree, self.why, self.sandbox, self.retry])
+        self.box.add_class("kling-go")
+        self._ask(asked=False)
+
+    def show(self, session: "Session", n: int | None, why: str) -> None:
+        """Show what the request takes, or why it cannot be sent.
+
+        Parameters
+        ----------
+        session : Session
+            Where it would be sent.
+        n : int, optional
+            Images; None where the request is not right.
+        why : str
+            What to do first.
+        """
+        missing = "" if session.settings.sandbox else self._missing_key(session)
+        self.sandbox.layout.display = self.retry.layout.display = "" if missing else "none"
+        self._ready = n is not None and not why and not missing
+        said = " ".join(part for part in (why, missing) if part)
+        takes = _takes(session, n) if n is not None else ""
+        warning = f'<span role="status">{esc_advice(said, 600)}</span>' if said else ""
+        self.why.value = "<br>".join(part for part in (esc(takes, 300), warning) if part)
+        self._limit = session.settings.confirm_above
+        self._question = takes
+        self._n = n or 0
+        self._ask(asked=False)
+
+    def refuse(self, why: str) -> None:
+        """Show why nothing at all can be sent."""
+        self._ready = False
+        self.why.value = f'<span role="alert">{esc_advice(why, 600)}</span>'
+        self._ask(asked=False)
+
+    def forget_key(self) -> None:
+        """Look for the key anew at the next chance."""
+        self._looked = (0.0, "")
+
+    def _missing_key(self, session: "Session") -> str:
+        at, said = self._looked
+        now = time.monotonic()
+        if at and (not said or now - at < _PATIENCE):
+            return said
+        try:
+            said = "" if session.settings.key.find() else NO_KEY
+        except ConfigurationError as error:
+            said = str(error)
+        self._looked = (now, said)
+        return said
+
+    def _clicked(self) -> None:
+        if self._n > self._limit:
+            self._ask(asked=True)
+        else:
+            self._generate()
+
+    def _agreed(self) -> None:
+        if self._asked:
+            self._ask(asked=False)
+            self._generate()
+
+    def _ask(self, *, asked: bool) -> None:
+        self._asked = asked
+        self.agree.description = f"Yes, send: {self._question}" if asked else "Yes, send"
+        self.button.disabled = asked or not self._ready
+        self.agree.layout.display = self.back.layout.display = "" if asked else "none"
+
+
+def _takes(session: "Session", n: int) -> str:
+    cost = "nothing is billed" if session.settings.sandbox else session.price(n) or "price unknown"
+    where = "sandbox" if session.settings.sandbox else session.address
+    return joined(plural(n, "image"), _slots(session, n), cost, where)
+
+
+def _slots(session: "Session", n: int) -> str:
+    """Say how many of the slots that the account is known to have a request takes."""
+    try:
+        slots = session.workspace.journal.slots if session.workspace.exists else None
+        known = slots.read(session.gateway_name, session.settings.model_name) if slots is not None else None
+    except KlingError:
+        # It is said where it matters, when something is sent.
+        known = None
+    if known is None:
+        return plural(n, "slot")
+    if n > known.slots:
+        return f"{plural(n, 'slot')}, more than the {known.slots} that are known: it runs alone"
+    return f"{n} of {plural(known.slots, 'slot')}"

@@ -1,0 +1,94 @@
+"""Where a form stands: its cell, what the notebook keeps of it, and when it is put away."""
+
+import sys
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from kling_nb.display.markup import page
+from kling_nb.display.notes import note_html
+
+if TYPE_CHECKING:
+    from kling_nb.form.form import Form
+
+MOST_BYTES = 400_000
+"""What the notebook keeps of a form's results."""
+_LEFT = (
+    "A form of kling_nb was here. It works while its kernel runs: run this cell again. "
+    "`%kling history` lists what was made."
+)
+
+_open: "dict[str, list[tuple[int, weakref.ref[Form]]]]" = {}
+
+
+def shell() -> Any:
+    """Return the running IPython shell, or None."""
+    module = sys.modules.get("IPython")
+    return module.get_ipython() if module else None
+
+
+def variables() -> dict[str, Any]:
+    """Return the notebook's variables."""
+    running = shell()
+    found: dict[str, Any] = running.user_ns if running is not None else vars(sys.modules["__main__"])
+    return found
+
+
+def is_notebook() -> bool:
+    """Tell whether widgets can be shown here: in a kernel, not in a terminal or a script."""
+    running = shell()
+    return running is not None and getattr(running, "kernel", None) is not None
+
+
+def take_place(form: "Form") -> list["Form"]:
+    """Note which cell a form is made in; return the forms that an earlier run of the same cell has left."""
+    cell, run = _cell()
+    known = [(at, made) for at, made in _open.get(cell, []) if made() is not None]
+    left = [found for at, made in known if at != run and (found := made()) is not None] if cell else []
+    kept = [(at, made) for at, made in known if made() not in left]
+    _open[cell] = [*kept, (run, weakref.ref(form))]
+    return left
+
+
+def leave(form: "Form") -> None:
+    """Forget a form that was closed."""
+    for cell, known in list(_open.items()):
+        _open[cell] = [(at, made) for at, made in known if made() not in (None, form)]
+        if not _open[cell]:
+            del _open[cell]
+
+
+def all_open() -> list["Form"]:
+    """Return every form that is not closed."""
+    return [found for known in _open.values() for _, made in known if (found := made()) is not None]
+
+
+def _cell() -> tuple[str, int]:
+    """Return the id of the running cell, where the front end tells it, and the number of its execution."""
+    running = shell()
+    if running is None:
+        return "", 0
+    parent = getattr(running, "parent_header", None)
+    metadata = parent.get("metadata", {}) if isinstance(parent, dict) else {}
+    some_id = metadata.get("cellId") if isinstance(metadata, dict) else None
+    return str(some_id or ""), int(running.execution_count)
+
+
+def static_html(name: str, results: list[str]) -> str:
+    """Return what stands in the notebook for a form: hidden by the form while that is there.
+
+    Parameters
+    ----------
+    name : str
+        Of the form, as a class.
+    results : list of str
+        HTML of its runs, newest first; as many are kept as fit into a budget.
+    """
+    kept, room = [], MOST_BYTES
+    for html in results:
+        room -= len(html)
+        if room < 0:
+            break
+        kept.append(html)
+    more = len(results) - len(kept)
+    said = f"{_LEFT} {more} of its {len(results)} results are not kept here." if more else _LEFT
+    return f'<div class="{name}">{note_html(said)}{page(*kept)}</div>'

@@ -1,0 +1,204 @@
+"""What came of the requests of a form: a card for each, with progress, grid, error and what to do next."""
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from kling_nb.display import note_html, progress_html
+from kling_nb.display.words import esc, plural
+from kling_nb.engine.polling import typical
+from kling_nb.errors import KlingError
+from kling_nb.records import Role
+
+if TYPE_CHECKING:
+    from kling_nb.session.session import Session
+    from kling_nb.session.task import Task
+
+DOUBLE_CLICK = 1.0
+"""Seconds within which a second click for the very same thing is taken for a part of the first."""
+
+
+class Run:
+    """One request that was sent from the form, or is about to be.
+
+    Parameters
+    ----------
+    title : str
+        What is asked for, in words.
+    session : Session
+        Where.
+    listener : object
+        Has ``use_image``, ``same_again``, ``load_task``, ``dismissed`` and ``say``.
+    """
+
+    def __init__(self, title: str, session: "Session", listener: Any) -> None:
+        self.session = session
+        self.task: Task | None = None
+        self.failed = ""
+        self._listener = listener
+        self._shown = ""
+        self._remark = ""
+        self._asked_at = 0.0
+        self.head = widgets.HTML(f'<span class="kling-title">{esc(title, 120)}</span>')
+        self.progress = widgets.HTML('<span role="status">Sending…</span>')
+        self.result = widgets.Output()
+        self.which = widgets.Dropdown(options=[("Image 1", 0)], description="Use")
+        self.which.add_class("kling-which")
+        self.uses = [self._use(role) for role in ("subject", "scene", "style")]
+        self.again = self._button("Same again", "Ask for the same once more: new images, and paid again", self._again)
+        self.load = self._button("Load this request", "Put this request into the form above", self._load)
+        self.cancel = self._button("Cancel", "Cancel the task while it is not sent", self._cancel)
+        self.dismiss = self._button("", "Take this result off the form; nothing is deleted", self._dismiss)
+        self.dismiss.add_class("kling-small")
+        self.dismiss.add_class("kling-sign-clear")
+        self._actions = widgets.HBox([self.which, *self.uses, self.again, self.load])
+        self._actions.add_class("kling-actions")
+        top = widgets.HBox([self.head, widgets.HBox([self.cancel, self.dismiss])])
+        top.add_class("kling-head")
+        self.box = widgets.VBox([top, self.progress, self.result, self._actions])
+        self.box.add_class("kling-run")
+        for part in (self.cancel, self.result, self._actions):
+            part.layout.display = "none"
+
+    @property
+    def live(self) -> bool:
+        """Whether something may still happen to it."""
+        return not self.failed and (self.task is None or self.task.live)
+
+    @property
+    def sending(self) -> bool:
+        """Whether it is not known yet what becomes of the click."""
+        return not self.failed and self.task is None
+
+    def say(self, error: BaseException) -> None:
+        """Show what goes wrong with showing a task that goes on."""
+        said = str(error) if isinstance(error, KlingError) else f"{type(error).__name__}: {error}"
+        self.progress.value = note_html(said, "problem")
+
+    def fail(self, error: BaseException) -> None:
+        """Show why nothing was sent."""
+        said = str(error) if isinstance(error, KlingError) else f"{type(error).__name__}: {error}"
+        self.failed = said or type(error).__name__
+        self.progress.value = note_html(self.failed, "problem")
+
+    def refresh(self) -> None:
+        """Show how the task is now."""
+        task = self.task
+        if task is None or self.failed:
+            return
+        if task.live:
+            self._show_progress(task)
+        else:
+            self._show_result(task)
+
+    def _show_progress(self, task: "Task") -> None:
+        record, job = task.record, task.job
+        runner = self.session.gateway.runner
+        usual = typical(runner.durations(record.model_name))
+        note = [job.note] if job is not None and job.note else []
+        note += [self._remark] if self._remark else []
+        self.progress.value = progress_html(
+            [record], now=time.time(), expected=usual.median if usual else None, notes=note
+        )
+        self.progress.layout.display = ""
+        self.cancel.layout.display = "" if record.task_status == "planned" else "none"
+
+    def _show_result(self, task: "Task") -> None:
+        data, metadata = task.bundle()
+        html = str(data["text/html"])
+        if html == self._shown:
+            return
+        self._shown = html
+        count = len(task.images)
+        # Through the front end's own output, which finds the files that the links of the grid lead to.
+        shown = {"text/html": html, "text/plain": data["text/plain"]}
+        self.result.outputs = ({"output_type": "display_data", "data": shown, "metadata": metadata},)
+        self.which.options = [(f"Image {image.index + 1}", image.index) for image in task.images] or [("–", None)]
+        for part in (self.which, *self.uses):
+            part.layout.display = "" if count else "none"
+        self.which.layout.display = "" if count > 1 else "none"
+        self.again.tooltip = f"Ask for the same once more: {plural(task.n, 'new image')}, {self._cost}"
+        self._actions.layout.display = ""
+        self.result.layout.display = ""
+        for part in (self.progress, self.cancel):
+            part.layout.display = "none"
+
+    def static_html(self) -> str:
+        """Return what a notebook without its kernel shows of it."""
+        return note_html(self.failed, "problem") if self.failed else self._shown
+
+    def close(self) -> None:
+        """Close the widgets."""
+        close(self.box)
+
+    def _use(self, role: Role) -> widgets.Button:
+        def clicked() -> None:
+            if self.task is not None:
+                self._listener.use_image(self.task, self.which.value, role)
+
+        return self._button(f"as {role}", f"Use this image as {role} of the next request", clicked)
+
+    def _button(self, label: str, tooltip: str, clicked: Callable[[], None]) -> widgets.Button:
+        return button(label, tooltip, clicked, self._listener.say)
+
+    def _again(self) -> None:
+        task = self.task
+        if task is None:
+            return
+        settings = self.session.settings
+        if task.n > settings.confirm_above and not self._asked_at:
+            self._ask(f"Yes, {task.n} images again: {self._cost}")
+        elif not self._asked_at or time.monotonic() - self._asked_at >= DOUBLE_CLICK:
+            self._ask("")
+            self._listener.same_again(self)
+
+    @property
+    def _cost(self) -> str:
+        if self.session.settings.sandbox:
+            return "nothing is billed"
+        return self.session.price(self.task.n if self.task else 0) or "price unknown"
+
+    def _ask(self, question: str) -> None:
+        self._asked_at = time.monotonic() if question else 0.0
+        self.again.description = question or "Same again"
+        self.again.button_style = "warning" if question else ""
+
+    def _load(self) -> None:
+        if self.task is not None:
+            self._listener.load_task(self.task)
+
+    def _cancel(self) -> None:
+        if self.task is not None and not self.task.cancel():
+            self._remark = "It is sent already, and cannot be cancelled at the API."
+            self.refresh()
+
+    def _dismiss(self) -> None:
+        self._listener.dismissed(self)
+
+
+def close(widget: Any) -> None:
+    """Close a widget and all that is in it, so that no comm is left."""
+    for child in getattr(widget, "children", ()):
+        close(child)
+    for owned in ("layout", "style"):
+        part = getattr(widget, owned, None)
+        if isinstance(part, widgets.Widget):
+            part.close()
+    widget.close()
+
+
+def button(label: str, tooltip: str, clicked: Callable[[], Any], say: Callable[[str], None]) -> widgets.Button:
+    """Return a button; what a click raises is said, because it would appear nowhere in a notebook."""
+    made = widgets.Button(description=label, tooltip=tooltip)
+
+    def safely(_button: Any) -> None:
+        say("")
+        try:
+            clicked()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is said
+            say(str(error) if isinstance(error, KlingError) else f"{type(error).__name__}: {error}")
+
+    made.on_click(safely)
+    return made

@@ -1,0 +1,142 @@
+"""The form put together: what stands where."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from kling_nb.display.words import esc
+from kling_nb.errors import KlingError
+from kling_nb.form import again
+from kling_nb.form.entries import look
+from kling_nb.form.references import pick_list
+from kling_nb.form.runs import button
+from kling_nb.notation.pictures import picture_variables
+
+if TYPE_CHECKING:
+    from kling_nb.form.form import Form
+    from kling_nb.records import Role
+    from kling_nb.request import Request
+
+_STYLE = (Path(__file__).parent / "style.css").read_text()
+
+
+class Whole:
+    """The form as one box.
+
+    Parameters
+    ----------
+    form : Form
+        Whose parts are put together.
+    hiding : str
+        A style that hides what stands in the notebook for a form that is gone.
+    """
+
+    def __init__(self, form: "Form", hiding: str) -> None:
+        self._form = form
+        self._warned: object = None
+        self.message = widgets.HTML()
+        self.message.add_class("kling-problem")
+        self.warnings = widgets.HTML()
+        self.variables = widgets.Dropdown(options=[("", "")], description="Variable")
+        self.earlier = widgets.Dropdown(options=[("", "")], description="Earlier request")
+        slots = widgets.GridBox([slot.layout() for slot in form.references.slots])
+        slots.add_class("kling-slots")
+        parts = [
+            widgets.HTML(f"<style>{_STYLE}\n{hiding}</style>"),
+            slots,
+            self._pick(),
+            form.fields.layout(form.session.settings.model_name),
+            self._fold("More options", form.fields.more(), "kling-more"),
+            form.paying.box,
+            self.warnings,
+            self.message,
+            self._fold("The same as code", form.code.box, "kling-as-code"),
+            form.results.box,
+        ]
+        self.box = widgets.VBox(parts)
+        self.box.add_class("kling-form")
+        self.refresh_lists()
+
+    def show_warnings(self, request: "Request | None") -> None:
+        """Show what the user should know although it can be sent."""
+        # Telling a place needs the files' metadata, so it is not done at every key.
+        about = request and (request.references, request.model_name, request.callback_url)
+        if about == self._warned:
+            return
+        self._warned = about
+        warnings = request.warnings if request is not None else ()
+        self.warnings.value = "<br>".join(f"Note: {esc(warning, 400)}." for warning in warnings)
+
+    def say(self, message: str) -> None:
+        """Show what went wrong with something that was clicked; empty text takes it away."""
+        self.message.value = f'<span role="alert">{esc(message, 800)}</span>' if message else ""
+
+    def refresh_lists(self) -> None:
+        """Look for picture variables and earlier tasks anew."""
+        names = picture_variables(self._form.namespace())
+        self.variables.options = pick_list(names)
+        self._form.references.offer(names)
+        self.refresh_earlier()
+
+    def _look_anew(self) -> None:
+        self.refresh_lists()
+        self._form.references.retry()
+
+    def refresh_earlier(self) -> None:
+        """Look for earlier tasks anew; what is chosen stays chosen."""
+        try:
+            found = again.history(self._form.session)
+        except KlingError as error:
+            self.say(str(error))
+            return
+        if tuple(found) != tuple(self.earlier.options):
+            chosen = self.earlier.value
+            self.earlier.options = found
+            if chosen in [some_id for _, some_id in found]:
+                self.earlier.value = chosen
+
+    def _pick(self) -> widgets.HBox:
+        uses = [self._button(f"as {role}", f"Use the variable as {role}", self._use(role)) for role in _ROLES]
+        load = self._button("Load", "Put the earlier request into the form", self._load)
+        refresh = self._button("Refresh", "Look for variables and earlier requests again", self._look_anew)
+        one = widgets.HBox([self.variables, *uses])
+        other = widgets.HBox([self.earlier, load, refresh])
+        for row in (one, other):
+            row.add_class("kling-pick")
+        box = widgets.HBox([one, other])
+        box.add_class("kling-pick")
+        return box
+
+    def _use(self, role: "Role") -> Callable[[], None]:
+        def use() -> None:
+            if self.variables.value:
+                self._form.references.use(look(self.variables.value, self._form.namespace()), role)
+
+        return use
+
+    def _load(self) -> None:
+        if self.earlier.value:
+            self._form.load(task=self._form.session.task(self.earlier.value))
+
+    def _button(self, label: str, tooltip: str, clicked: Callable[[], Any]) -> widgets.Button:
+        return button(label, tooltip, clicked, self.say)
+
+    def _fold(self, title: str, content: Any, name: str) -> widgets.VBox:
+        # An accordion's titles cannot be reached with the keyboard.
+        switch = widgets.ToggleButton(description=f"▸ {title}", value=False, tooltip=f"Show or hide: {title}")
+        switch.add_class("kling-switch")
+        content.layout.display = "none"
+
+        def turned(change: Any) -> None:
+            content.layout.display = "" if change["new"] else "none"
+            switch.description = f"{'▾' if change['new'] else '▸'} {title}"
+
+        switch.observe(turned, "value")
+        box = widgets.VBox([switch, content])
+        box.add_class(name)
+        return box
+
+
+_ROLES: tuple["Role", ...] = ("subject", "scene", "style")
