@@ -5,8 +5,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # Whatever is set outside, everything made from here goes to the local sandbox, in its own environment.
 FREE := env -u VIRTUAL_ENV -u KLING_API_KEY -u KLING_BASE_URL -u KLING_WORKSPACE KLING_SANDBOX=1
+# These tests have a target of their own: they need a browser, and the packages of two front ends.
+NO_BROWSER := --ignore=tests/browser
 
-.PHONY: help demo lab test test-all test-slow test-kernels check format notebooks clean
+.PHONY: help demo lab test test-all test-slow test-kernels test-browser check format notebooks clean
 
 help:
 	@echo "make demo          run the quickstart in the sandbox and write a page to look at"
@@ -16,6 +18,7 @@ help:
 	@echo "make test-all      all tests, also the slow ones: every kill, every interrupt"
 	@echo "make test-slow     only the slow ones"
 	@echo "make test-kernels  the magic's tests with the oldest IPython and ipykernel supported"
+	@echo "make test-browser  the tests in JupyterLab and Notebook 7; needs Chromium (apt-get install chromium)"
 	@echo "make format        put the code into its standard form"
 	@echo "make notebooks     execute the notebooks anew, in place"
 
@@ -37,13 +40,13 @@ lab: $(VENV)/with-lab
 	cd demo && $(FREE) ../$(BIN)/jupyter-lab quickstart.ipynb
 
 test: $(VENV)/with-test
-	$(FREE) $(BIN)/python -m pytest -n 2 -m "not slow"
+	$(FREE) $(BIN)/python -m pytest -n 2 $(NO_BROWSER) -m "not slow"
 
 test-all: $(VENV)/with-test
-	$(FREE) $(BIN)/python -m pytest -n 2
+	$(FREE) $(BIN)/python -m pytest -n 2 $(NO_BROWSER)
 
 test-slow: $(VENV)/with-test
-	$(FREE) $(BIN)/python -m pytest -n 2 -m slow
+	$(FREE) $(BIN)/python -m pytest -n 2 $(NO_BROWSER) -m slow
 
 # The oldest shell and kernel that are supported, in an environment of their own.
 test-kernels: pyproject.toml
@@ -51,6 +54,9 @@ test-kernels: pyproject.toml
 	$(VENV)-old/bin/python -m pip install --quiet --upgrade "pip>=25.1"
 	$(VENV)-old/bin/python -m pip install --quiet --editable . --group test "ipython==8.20.*" "ipykernel==6.29.*"
 	$(FREE) $(VENV)-old/bin/python -m pytest -n 2 tests/magics tests/test_notebooks.py
+
+test-browser: $(VENV)/with-browser
+	$(FREE) $(BIN)/python -m pytest -n 2 tests/browser
 
 check: $(VENV)/with-lint $(VENV)/with-test
 	$(BIN)/ruff check

@@ -1,0 +1,168 @@
+"""A Jupyter server and a browser for every worker, a notebook for every test."""
+
+import importlib.util
+import itertools
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import expect, sync_playwright
+
+HERE = Path(__file__).parent
+CHROMIUM = os.environ.get("KLING_CHROMIUM") or shutil.which("chromium")
+SCREENS = Path(os.environ.get("KLING_SCREENS") or HERE.parent.parent / "build" / "screens").absolute()
+FLAGS = [
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    # In a container /dev/shm is too small for the pages.
+    "--disable-dev-shm-usage",
+]
+PATIENCE = 45_000  # milliseconds; less than a test may take, for it to say what it waited for
+
+_folder = HERE / "harness"
+_spec = importlib.util.spec_from_file_location(
+    "browser_harness", _folder / "__init__.py", submodule_search_locations=[str(_folder)]
+)
+harness = importlib.util.module_from_spec(_spec)
+sys.modules[_spec.name] = harness
+_spec.loader.exec_module(harness)
+
+_failed = pytest.StashKey()
+_counter = itertools.count(1)
+
+
+def pytest_configure(config):
+    """End at once where there is no browser: fifty tests that fail say no more."""
+    if not (CHROMIUM and Path(CHROMIUM).is_file()):
+        wanted = f"no {CHROMIUM}" if CHROMIUM else "no Chromium"
+        raise pytest.UsageError(
+            f"There is {wanted} to test in: apt-get install chromium, or set KLING_CHROMIUM to one."
+        )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Remember a failure, for there to be a picture of it."""
+    report = yield
+    if report.when == "call" and report.failed:
+        item.stash[_failed] = True
+    return report
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A Jupyter server of this worker."""
+    one = harness.JupyterServer(tmp_path_factory.mktemp("jupyter") / "home")
+    yield one
+    one.stop()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A browser of this worker."""
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        one = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield one
+        one.close()
+
+
+@pytest.fixture
+def context(browser, tmp_path):
+    """A browser that has seen nothing yet, and lets its pages use the clipboard."""
+    one = browser.new_context(accept_downloads=True)
+    one.set_default_timeout(PATIENCE)
+    one.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield one
+    one.close()
+
+
+@pytest.fixture(params=["lab", "notebook"])
+def front_end(request):
+    """JupyterLab, then Notebook 7; a test for one of them says so by ``parametrize(…, indirect=True)``."""
+    return request.param
+
+
+@pytest.fixture
+def photograph(tmp_path):
+    """Return a function that makes an image file; its name says in which format."""
+
+    def make(name="cat.png", colour="orange", size=(400, 320)):
+        path = tmp_path / name
+        Image.new("RGB", size, colour).save(path)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def open_notebook(request, server, context, front_end):
+    """Return a function that opens a notebook: its cells, files to lay beside it, theme and size of the window."""
+    opened = []
+
+    def open_one(cells, files=(), *, theme="light", width=1400, height=1000):
+        # Not the test's whole name: a folder's name has room for less.
+        name = re.sub(r"\W+", "-", request.node.name)[:60].strip("-")
+        folder = server.root / f"{name}-{next(_counter)}"
+        folder.mkdir()
+        for path in files:
+            shutil.copy(path, folder)
+        place = harness.Place(front_end, theme, width, height, SCREENS)
+        notebook = harness.NotebookPage(server, context, folder, cells, place)
+        opened.append(notebook)
+        return notebook
+
+    yield open_one
+    if request.node.stash.get(_failed, False):
+        for notebook in opened:
+            if not notebook.page.is_closed():
+                notebook.screenshot(f"failed-{notebook.folder.name}")
+    server.end_sessions()
+
+
+@pytest.fixture
+def open_form(open_notebook):
+    """Return a function that opens a notebook with a form in cell 1, on a sandbox that takes no time.
+
+    In the end nothing may have been said in the console, and nothing asked for elsewhere.
+    """
+    opened = []
+
+    def open_one(files=(), *, cell="form = %kling form", before="", more=(), **place):
+        notebook = open_notebook([f"{harness.LOAD}\n{before}", cell, *more], files, **place)
+        notebook.kernel_run(harness.FAST_SANDBOX)
+        notebook.run(0)
+        notebook.run(1)
+        opened.append(notebook)
+        return harness.FormPage(notebook, 1).until_ready()
+
+    yield open_one
+    for notebook in opened:
+        assert notebook.errors == []
+        assert notebook.outside == []
+
+
+@pytest.fixture
+def paste_image():
+    """Return a function of an element and a PNG: really presses Control+V."""
+    return harness.paste_image
+
+
+@pytest.fixture
+def paste_files():
+    """Return a function of an element and files: the `paste` event of copied files."""
+    return harness.paste_files
+
+
+@pytest.fixture
+def drop_files():
+    """Return a function of an element and files: drags and drops them."""
+    return harness.drop_files
