@@ -37,6 +37,7 @@ def outputs(notebook, kind="text/html"):
     )
 
 
+@pytest.mark.slow
 def test_the_demo_executes_the_quickstart_and_writes_a_page_without_a_key(tmp_path):
     folder = tmp_path / "demo"
     done = subprocess.run(

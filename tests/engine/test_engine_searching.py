@@ -325,7 +325,7 @@ class TestClocks:
         bench.sandbox.faults.clear()
         assert bench.settle(job) == ["succeeded"]
 
-    @pytest.mark.parametrize("set_back", [0.0, 86_400.0])
+    @pytest.mark.parametrize("set_back", [pytest.param(0.0, marks=pytest.mark.slow), 86_400.0])
     def test_what_an_earlier_kernel_sent_has_waited_since_then(self, bench, control, set_back):
         job, _ = lose(bench, arrives=False)
         job.when_absent = "nothing"

@@ -54,7 +54,7 @@ def outcome(scene, task):
     """Wait for a task; look at what is said meanwhile and at the error that comes of it, if any."""
     where = Notes()
     try:
-        task.watch(where, 10)
+        task.watch(where, 60)
     except KlingError as error:
         scene.look_at(error)
     scene.say(*where.said, repr(task), repr(task.record))
@@ -84,7 +84,7 @@ def details_of(do, key):
     return {**said, **AT_ONCE.get(do, {})}
 
 
-@pytest.mark.parametrize("on", ["create", "query", pytest.param("image", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("on", ["create", *(pytest.param(on, marks=pytest.mark.slow) for on in ("query", "image"))])
 def test_every_fault(scene, cat, quick, on):
     kling = scene.kling(slots=200)
     kinds = [do for do, kind in KINDS.items() if on in kind.where]

@@ -149,6 +149,7 @@ print(len(kling.tasks()[0].record.warnings[0]), connection.execute("PRAGMA integ
     assert done.stdout == "18000 ok\n"
 
 
+@pytest.mark.slow
 def test_a_child_has_a_sandbox_of_its_own_for_the_same_account(tmp_path):
     done = run(
         tmp_path,
