@@ -34,7 +34,7 @@ class Household:
         buffer = io.BytesIO()
         Image.new("RGB", (320, 300), "teal").save(buffer, "PNG")
         self.cat = buffer.getvalue()
-        self.settings = {"poll_interval": 0.01, "grace": 0.05, "timeout": 20}
+        self.settings = {"poll_interval": 0.01, "grace": 0.05, "timeout": 60}
         self.kling = self.open()
 
     def open(self):
@@ -116,8 +116,9 @@ class Household:
     def collect_later(self, task):
         """The fault is over, and another kernel finishes what it left; nothing is sent for it."""
         sent = self.creates
-        self.sandbox.faults.clear()
+        # In this order, or the kernel that is about to end may still finish it itself.
         self.restart()
+        self.sandbox.faults.clear()
         assert self.kling.resume().message == "1 task of 1 collected."
         assert self.creates == sent
         self.check_collected(task)

@@ -157,11 +157,13 @@ class TestJournalLater:
         task = house.kling.submit("a cat", subject_images=house.cat, n=2)
         house.until(lambda: fault.used)
         away = house.workspace.rename(house.folder / "away")
-        house.workspace.write_bytes(b"")
+        house.workspace.symlink_to("nowhere/at all")
         fault.release()
         house.until(lambda: "as soon as that is possible" in task.job.note or task.job.unwritten)
-        house.workspace.unlink()
-        away.rename(house.workspace)
+        # At one stroke, or a new folder could be made in between.
+        back = house.folder / "back"
+        back.symlink_to(away)
+        back.replace(house.workspace)
         with contextlib.suppress(errors.ImagesMissing):
             task.wait()
         house.kling.resume()

@@ -21,7 +21,7 @@ from kling_nb.key import kernel as kernel_state
 from kling_nb.sandbox import Sandbox, app
 from kling_nb.session import gateway
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 @pytest.fixture(autouse=True)

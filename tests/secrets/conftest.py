@@ -96,7 +96,7 @@ class Scene:
 
     def kling(self, way="argument", **settings):
         """Return a `Kling` that uses the gateway as a real one."""
-        quick = {"poll_interval": 0.01, "grace": 0.05, "timeout": 20}
+        quick = {"poll_interval": 0.01, "grace": 0.05, "timeout": 60}
         chosen = {"base_url": self.box.base_url, "workspace": self.folder / "workspace", **quick, **settings}
         self.made.append(Kling(self.use(way), **chosen))
         return self.made[-1]
