@@ -69,7 +69,7 @@ def check(
     try:
         prompt = interpolate(prompt, namespace.__getitem__, namespace.names())
     except UsageProblem as problem:
-        problems["prompt"] = _sentence(str(problem).replace(", or give --raw to leave all braces alone", ""))
+        problems["prompt"] = _sentence(_without_raw(str(problem)))
     fields = {name: values[name] for name in values if name not in ("prompt", "reuse")}
     fields |= {"prompt": None if "prompt" in problems else prompt or None}
     fields |= {"model_name": values["model_name"] or model_name}
@@ -84,6 +84,12 @@ def check(
     )
     request = None if why else Request.checked(**fields, **_references(entries))
     return Checked(request, None if "prompt" in problems and fields["prompt"] is None else prompt, problems, why)
+
+
+def _without_raw(text: str) -> str:
+    """Leave out the magic's option, which the form does not have."""
+    text = text.replace(", or give --raw to leave all braces alone", "")
+    return text.replace("define it, write", "define it, or write")
 
 
 def _slots_problem(entries: Sequence[Entry | None], *, busy: bool) -> str:

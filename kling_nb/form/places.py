@@ -17,6 +17,11 @@ _LEFT = (
     "`%kling history` lists what was made."
 )
 
+_NO_WIDGETS = "Where widgets cannot be shown, `%kling` does the same in a line: `%kling help`."
+PLAIN_HTML = f'<div class="kling-plain">{note_html(_NO_WIDGETS)}</div>'
+# In a trusted notebook without its kernel, JupyterLab would say "Loading widget..." for ever.
+_WAITING = ".jp-OutputArea-child:has(.{name}) + .jp-OutputArea-child:not(:has(.kling-form, .kling-plain))"
+
 _open: "dict[str, list[tuple[int, weakref.ref[Form]]]]" = {}
 
 
@@ -91,4 +96,5 @@ def static_html(name: str, results: list[str]) -> str:
         kept.append(html)
     more = len(results) - len(kept)
     said = f"{_LEFT} {more} of its {len(results)} results are not kept here." if more else _LEFT
-    return f'<div class="{name}">{note_html(said)}{page(*kept)}</div>'
+    style = f"<style>{_WAITING.format(name=name)} {{ display: none; }}</style>"
+    return f'<div class="{name}">{style}{note_html(said)}{page(*kept)}</div>'

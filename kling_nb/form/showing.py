@@ -32,8 +32,9 @@ class Showing:
 
     @property
     def hiding(self) -> str:
-        """The style that hides the static output."""
-        return f".{self.name} {{ display: none; }}"
+        """The style that hides the static output while the form is there and has its kernel."""
+        alive = f".kling-form:not(.jupyter-widgets-disconnected) .{self.name}-hidden"
+        return f'<style class="{self.name}-hidden">body:has({alive}) .{self.name} {{ display: none; }}</style>'
 
     def show(self) -> None:
         """Display the form in the running cell."""
@@ -46,7 +47,8 @@ class Showing:
             self._handle = DisplayHandle()  # type: ignore[no-untyped-call]
             self._handle.display(self._static(), raw=True)
         bundle = dict(self._form.widget._repr_mimebundle_())
-        bundle["text/plain"] = repr(self._form)
+        # What stands where no widget can be shown.
+        bundle |= {"text/html": places.PLAIN_HTML, "text/plain": "<kling_nb form>"}
         display(bundle, raw=True)  # type: ignore[no-untyped-call]
 
     def update(self) -> None:

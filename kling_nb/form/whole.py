@@ -44,7 +44,7 @@ class Whole:
         slots = widgets.GridBox([slot.layout() for slot in form.references.slots])
         slots.add_class("kling-slots")
         parts = [
-            widgets.HTML(f"<style>{_STYLE}\n{hiding}</style>"),
+            widgets.HTML(f"<style>{_STYLE}</style>{hiding}"),
             slots,
             self._pick(),
             form.fields.layout(form.session.settings.model_name),
