@@ -20,7 +20,8 @@ _LEFT = (
 _NO_WIDGETS = "Where widgets cannot be shown, `%kling` does the same in a line: `%kling help`."
 PLAIN_HTML = f'<div class="kling-plain">{note_html(_NO_WIDGETS)}</div>'
 # In a trusted notebook without its kernel, JupyterLab would say "Loading widget..." for ever.
-_WAITING = ".jp-OutputArea-child:has(.{name}) + .jp-OutputArea-child:not(:has(.kling-form, .kling-plain))"
+_OUTPUT = ".jp-OutputArea-child:has(> .jp-OutputArea-output > .{name})"
+_WAITING = f"{_OUTPUT} + .jp-OutputArea-child:not(:has(.kling-form, .kling-plain))"
 
 _open: "dict[str, list[tuple[int, weakref.ref[Form]]]]" = {}
 
@@ -76,6 +77,14 @@ def _cell() -> tuple[str, int]:
     metadata = parent.get("metadata", {}) if isinstance(parent, dict) else {}
     some_id = metadata.get("cellId") if isinstance(metadata, dict) else None
     return str(some_id or ""), int(running.execution_count)
+
+
+def hiding_html(name: str) -> str:
+    """Return the part of a form that hides what stands in the notebook for it, while the form has its kernel."""
+    alive = f".kling-form:not(.jupyter-widgets-disconnected) .{name}-hidden"
+    # With the room of the output itself, which is not nothing in a narrow Notebook 7.
+    both = f":is(.{name}, {_OUTPUT.format(name=name)})"
+    return f'<style class="{name}-hidden">body:has({alive}) {both} {{ display: none; }}</style>'
 
 
 def static_html(name: str, results: list[str]) -> str:

@@ -33,8 +33,7 @@ class Showing:
     @property
     def hiding(self) -> str:
         """The style that hides the static output while the form is there and has its kernel."""
-        alive = f".kling-form:not(.jupyter-widgets-disconnected) .{self.name}-hidden"
-        return f'<style class="{self.name}-hidden">body:has({alive}) .{self.name} {{ display: none; }}</style>'
+        return places.hiding_html(self.name)
 
     def show(self) -> None:
         """Display the form in the running cell."""

@@ -96,6 +96,18 @@ def test_many_images_need_a_second_click(open_form, photograph):
     assert [body["n"] for body in form.bodies()] == [5]
 
 
+@pytest.mark.parametrize("front_end", ["notebook"], indirect=True)
+def test_a_double_click_sends_once(open_form, photograph):
+    form = open_form([photograph()], unseen="_runs.DOUBLE_CLICK = 60.0\n")
+    form.type_into("Subject 1", "cat.png")
+    expect(form.generate).to_be_enabled()
+    form.generate.dblclick()
+    form.expect_result()
+    form.notebook.kernel_value("form.settle()")
+    expect(form.root.locator(".kling-run")).to_have_count(1)
+    assert len(form.bodies()) == 1
+
+
 @pytest.mark.parametrize("front_end", ["lab"], indirect=True)
 def test_a_variable_that_changed_since_is_said_and_not_sent(open_form):
     form = open_form(before="from PIL import Image\ncat = Image.new('RGB', (400, 320), 'orange')")

@@ -121,4 +121,8 @@ def test_the_form_as_it_looks(open_form, drop_files, tmp_path, theme, width):
     expect(form.root.locator(".kling-count")).to_contain_text("9 of")
     form.generate.click()
     expect(form.card()).to_contain_text("generating")
+    form.notebook.screenshot("form-results-page")
     look(form, "results")
+    # Notebook 7 would put it into a box with a scroll bar.
+    area = form.notebook.output(1).first
+    assert area.evaluate("(area) => area.scrollHeight - area.clientHeight") <= 1
