@@ -159,3 +159,15 @@ class TestState:
         person.types(slot.source, "cat.png")
         assert form.settle()
         assert ("base64" in slot.picture.value) == (not alive)
+
+
+def test_two_forms_of_one_cell_stay_until_it_is_run_again(shell, kling):
+    # As a front end tells it; in a real kernel the messages of two forms at once are more than are kept for a
+    # reader who is late.
+    shell.parent_header = {"metadata": {"cellId": "x"}}
+    one, other = kling.form(), kling.form()
+    assert not {one, other} - set(places.all_open())
+    shell.execution_count += 1
+    new = kling.form()
+    assert places.all_open() == [new]
+    assert repr(one) == repr(other) == "<kling_nb form: closed>"

@@ -98,14 +98,6 @@ def test_the_same_cell_run_again_closes_the_earlier_form_and_follows_its_task(ke
     assert printed(names).count("kling-form") == 1
 
 
-def test_two_forms_of_one_cell_stay_until_it_is_run_again(kernel):
-    source = "from kling_nb import default\none, other = default().form(), default().form()"
-    run_in_cell(kernel, "x", source)
-    kernel.run("before = one, other")
-    run_in_cell(kernel, "x", source)
-    assert printed(kernel.run("print(before, one, other)")).count("closed") == 2
-
-
 def test_messages_fill_it_and_send_it_and_the_result_comes_without_a_cell(kernel, pictures):
     kernel.run("form = %kling form")
     find = (
@@ -130,7 +122,8 @@ def test_messages_fill_it_and_send_it_and_the_result_comes_without_a_cell(kernel
 
 
 def test_unloading_closes_every_form(kernel):
-    kernel.run("one = %kling form\nfrom kling_nb import default, Kling\nother = Kling(sandbox=True).form()")
+    kernel.run("one = %kling form")
+    kernel.run("from kling_nb import Kling\nother = Kling(sandbox=True).form()")
     messages = kernel.run(
         "from ipywidgets.widgets.widget import _instances\nfrom kling_nb.form.places import all_open\n"
         "%unload_ext kling_nb\nprint(one, other, all_open(), len(_instances))"

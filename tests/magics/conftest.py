@@ -6,6 +6,7 @@ import signal
 import time
 
 import pytest
+import zmq
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
@@ -124,6 +125,8 @@ class Kernel:
             self.manager.transport, self.manager.ip = "ipc", str(folder / ".ipc")
         self.manager.start_kernel(cwd=str(folder), env={**os.environ, **(env or {})})
         self.client = self.manager.client()
+        # Two forms in one cell say more than the thousand things that are kept for a reader who is late.
+        self.client.context.setsockopt(zmq.RCVHWM, 0)
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
         self.displays = {}
