@@ -56,7 +56,7 @@ test-kernels: pyproject.toml
 	$(FREE) $(VENV)-old/bin/python -m pytest -n 2 tests/magics tests/test_notebooks.py
 
 test-browser: $(VENV)/with-browser
-	$(FREE) $(BIN)/python -m pytest -n 2 tests/browser
+	$(FREE) $(BIN)/python -m pytest -n 2 tests/browser $(AGAIN)
 
 check: $(VENV)/with-lint $(VENV)/with-test
 	$(BIN)/ruff check
