@@ -27,10 +27,11 @@ def expect_the_same(form, name):
     index = form.notebook.run_new(code)
     after = form.bodies()
     assert len(after) == len(before) + 1, form.notebook.output(index).text_content()
-    assert after[-1] == before[0]
+    assert after[-1] == before[-1]
     return code
 
 
+@pytest.mark.parametrize("front_end", ["notebook"], indirect=True)
 def test_everything_that_was_filled_in(open_form, photograph, drop_files):
     form = open_form([photograph("a beach.png", "khaki")], before=PICTURES)
     drop_files(form.tile("Subject 1"), [photograph("my cat's photo.png")])
@@ -61,42 +62,38 @@ def test_everything_that_was_filled_in(open_form, photograph, drop_files):
 
 
 @pytest.mark.parametrize("front_end", ["lab"], indirect=True)
-def test_no_prompt_and_a_url(open_form):
-    form = open_form(before=PICTURES)
-    form.type_into("Subject 1", "https://example.com/cat.png")
-    expect(form.status("Subject 1")).to_contain_text("URL")
+def test_what_is_out_of_the_ordinary(open_form, photograph, drop_files):
+    quoted = 'cat\'s "own".png'
+    form = open_form([photograph(quoted)], before="%config KlingMagics.confirm_above = 1")
     form.unfold("The same as code")
-    form.generate.click()
-    form.expect_result()
-    assert expect_the_same(form, "Copy the cell") == "%kling -s https://example.com/cat.png"
-    expect_the_same(form, "Copy the Python")
-
-
-@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
-def test_what_was_made_to_fit_and_confirmed(open_form, photograph, drop_files):
-    form = open_form([photograph()], before="%config KlingMagics.confirm_above = 1")
+    expect(form.root.locator(".kling-code")).to_contain_text("Not complete yet.")
+    # What was made to fit, and needs a second click.
     drop_files(form.tile("Subject 1"), [photograph("tiny.png", size=(100, 160))])
     form.slot("Subject 1").get_by_role("button", name="Enlarge it").click()
     form.expect_picture("Subject 1", "enlarged")
     form.button("2").click()
     expect(form.why).to_contain_text("2 images")
-    form.unfold("The same as code")
     form.generate.click()
     form.root.get_by_role("button", name="Yes, send").click()
     form.expect_result(pictures=2)
     assert "--fit --yes" in expect_the_same(form, "Copy the cell")
     assert "yes=True" in expect_the_same(form, "Copy the Python")
-
-
-@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
-def test_code_of_what_is_not_complete_and_of_what_no_cell_can_say(open_form, photograph):
-    form = open_form([photograph('cat\'s "own".png')])
-    form.unfold("The same as code")
-    expect(form.root.locator(".kling-code")).to_contain_text("Not complete yet.")
-    form.type_into("Subject 1", 'cat\'s "own".png')
-    form.expect_picture("Subject 1")
+    # What no cell can say.
+    form.button("1").click()
+    form.type_into("Subject 1", quoted)
+    form.expect_picture("Subject 1", "400 × 320")
     expect(form.root.locator(".kling-code")).to_contain_text("use the Python")
     expect(form.button("Copy the cell")).to_be_hidden()
     form.generate.click()
+    expect(form.root.locator(".kling-run")).to_have_count(2)
     form.expect_result()
+    expect_the_same(form, "Copy the Python")
+    # No prompt, and a URL.
+    form.type_into("Subject 1", "https://example.com/cat.png")
+    expect(form.status("Subject 1")).to_contain_text("URL")
+    expect(form.root.locator(".kling-code pre").first).to_have_text("%kling -s https://example.com/cat.png")
+    form.generate.click()
+    expect(form.root.locator(".kling-run")).to_have_count(3)
+    form.expect_result()
+    expect_the_same(form, "Copy the cell")
     expect_the_same(form, "Copy the Python")

@@ -1,8 +1,9 @@
-"""The form where its own JavaScript cannot load, in JupyterLab and Notebook 7."""
+"""The form where its own JavaScript cannot load."""
 
 import hashlib
 import re
 
+import pytest
 from playwright.sync_api import expect
 
 
@@ -15,6 +16,7 @@ def choose(slot, path):
     button.wait_for_element_state("hidden")
 
 
+@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
 def test_without_its_javascript_everything_but_dropping_works(context, open_form, photograph):
     context.route(re.compile("/labextensions?/anywidget/|/extensions/anywidget/"), lambda route: route.abort())
     cat, hat = photograph(), photograph("hat.png", "navy")

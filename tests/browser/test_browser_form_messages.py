@@ -7,7 +7,7 @@ KEYLESS = "import os\nos.environ.pop('KLING_SANDBOX')\nos.environ.pop('KLING_API
 
 
 @pytest.mark.parametrize("front_end", ["lab"], indirect=True)
-def test_a_prompt_is_counted_and_its_variables_are_shown(open_form, photograph):
+def test_what_is_typed_is_checked_at_once(open_form, photograph):
     form = open_form([photograph()], before="mood = 'sleepy'")
     expect(form.why).to_have_text("Give at least one subject.")
     expect(form.generate).to_be_disabled()
@@ -31,12 +31,7 @@ def test_a_prompt_is_counted_and_its_variables_are_shown(open_form, photograph):
     expect(form.root.locator(".kling-count")).to_contain_text("0 left")
     expect(form.generate).to_be_enabled()
     assert form.request_is_right()
-
-
-@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
-def test_what_is_folded_away_is_checked_too(open_form, photograph):
-    form = open_form([photograph()])
-    form.type_into("Subject 1", "cat.png")
+    # What is folded away is checked, too.
     expect(form.root.get_by_role("textbox", name="Callback URL")).to_be_hidden()
     form.unfold("More options")
     form.root.get_by_role("textbox", name="Callback URL").fill("example.com")
@@ -73,7 +68,7 @@ def test_without_a_key_the_sandbox_is_offered(open_form, photograph):
 
 
 @pytest.mark.parametrize("front_end", ["notebook"], indirect=True)
-def test_many_images_need_a_second_click(open_form, photograph):
+def test_many_images_need_a_second_click_and_a_double_click_is_one(open_form, photograph):
     form = open_form([photograph()], before="%config KlingMagics.confirm_above = 3")
     form.type_into("Subject 1", "cat.png")
     form.button("4").click()
@@ -94,18 +89,16 @@ def test_many_images_need_a_second_click(open_form, photograph):
     form.root.get_by_role("button", name="Yes, send: 5 images").click()
     form.expect_result(pictures=5)
     assert [body["n"] for body in form.bodies()] == [5]
-
-
-@pytest.mark.parametrize("front_end", ["notebook"], indirect=True)
-def test_a_double_click_sends_once(open_form, photograph):
-    form = open_form([photograph()], unseen="_runs.DOUBLE_CLICK = 60.0\n")
-    form.type_into("Subject 1", "cat.png")
-    expect(form.generate).to_be_enabled()
+    # A double click is one.
+    form.notebook.kernel_run("_runs.DOUBLE_CLICK = 60.0")
+    form.button("2").click()
+    expect(form.why).to_contain_text("2 images")
     form.generate.dblclick()
-    form.expect_result()
+    expect(form.root.locator(".kling-run")).to_have_count(2)
+    form.expect_result(pictures=2)
     form.notebook.kernel_value("form.settle()")
-    expect(form.root.locator(".kling-run")).to_have_count(1)
-    assert len(form.bodies()) == 1
+    expect(form.root.locator(".kling-run")).to_have_count(2)
+    assert [body["n"] for body in form.bodies()] == [5, 2]
 
 
 @pytest.mark.parametrize("front_end", ["lab"], indirect=True)

@@ -66,7 +66,7 @@ def test_a_failure_is_said_in_its_card_and_stays(open_form, photograph):
 
 
 @pytest.mark.parametrize("front_end", ["lab"], indirect=True)
-def test_a_result_becomes_a_subject_and_is_asked_for_again(open_form, photograph):
+def test_a_result_becomes_a_subject_and_earlier_requests_are_asked_for_again(open_form, photograph):
     form = open_form([photograph()])
     fill(form, "cat.png")
     form.button("2").click()
@@ -98,25 +98,21 @@ def test_a_result_becomes_a_subject_and_is_asked_for_again(open_form, photograph
     expect(form.root.locator(".kling-run")).to_have_count(4)
     form.expect_result(pictures=2)
     assert form.bodies()[3] == first
-
-
-@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
-def test_a_request_of_the_magic_is_loaded(open_form, photograph):
-    form = open_form([photograph()], more=[MANY])
-    form.notebook.run(2)
-    earlier = form.root.get_by_role("combobox", name="Earlier request")
-    expect(earlier).to_have_text("none yet")
+    # A request of the magic is in the list.
+    form.notebook.run_new(MANY)
     form.button("Refresh").click()
-    expect(earlier.locator("option")).to_have_count(2)
+    earlier = form.root.get_by_role("combobox", name="Earlier request")
+    expect(earlier.locator("option")).to_have_count(6)
     earlier.select_option(index=1)
     form.button("Load").click()
     expect(form.prompt).to_have_value("a cat from the magic")
     form.expect_picture("Subject 1")
-    expect(form.why).to_contain_text("2 images")
     form.generate.click()
+    expect(form.root.locator(".kling-run")).to_have_count(5)
     form.expect_result(pictures=2)
-    first, second = form.bodies()
-    assert first == second
+    *_, fifth, sixth = form.bodies()
+    assert fifth == sixth
+    assert fifth["aspect_ratio"] == "16:9"
 
 
 @pytest.mark.parametrize("front_end", ["notebook"], indirect=True)
@@ -126,6 +122,12 @@ def test_two_forms_do_not_disturb_each_other(open_form, photograph):
     other = type(form)(form.notebook, 2).until_ready()
     fill(form, "cat.png", prompt="one")
     fill(other, "hat.png", prompt="two")
+    # A tile of one is nothing to the other.
+    form.tile("Subject 1").drag_to(other.tile("Scene"))
+    other.type_into("Style", "cat.png")
+    other.expect_picture("Style")
+    expect(other.source("Scene")).to_have_value("")
+    expect(form.source("Subject 1")).to_have_value("cat.png")
     form.notebook.kernel_run("_sandbox.hold()")
     form.generate.click()
     other.generate.click()

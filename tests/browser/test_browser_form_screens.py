@@ -1,6 +1,5 @@
 """Pictures of the form for people to look at, and that nothing on it is cut off or hard to read."""
 
-import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -52,11 +51,14 @@ FAINT = """(root) => {
 
 
 def look(form, name):
-    """Write a picture of the form; expect everything on it to be readable."""
+    """Write pictures of the form, bright and wide, dark and narrow; expect everything on it to be readable."""
     form.page.mouse.move(0, 0)
-    form.notebook.screenshot(f"form-{name}", form.root)
-    assert form.root.evaluate(MISPLACED) == {"cut": [], "over": [], "outside": []}
-    assert form.root.evaluate(FAINT) == []
+    for theme, width in (("dark", 700), ("light", 1400)):
+        form.notebook.theme(theme)
+        form.notebook.resize(width)
+        form.notebook.screenshot(f"form-{name}", form.root)
+        assert form.root.evaluate(MISPLACED) == {"cut": [], "over": [], "outside": []}
+        assert form.root.evaluate(FAINT) == []
 
 
 def gradient(path, start, end):
@@ -66,13 +68,12 @@ def gradient(path, start, end):
     return path
 
 
-@pytest.mark.parametrize(("theme", "width"), [("light", 1400), ("dark", 700)])
-def test_the_form_as_it_looks(open_form, drop_files, tmp_path, theme, width):
+def test_the_form_as_it_looks(open_form, drop_files, tmp_path):
     cat = gradient(tmp_path / "my cat on the windowsill.png", "orange", "maroon")
     sea, tiny = gradient(tmp_path / "sea.png", "teal", "navy"), tmp_path / "tiny.png"
     Image.new("RGB", (200, 160), "olive").save(tiny)
     before = "from PIL import Image\nhat = Image.new('RGB', (400, 320), 'indigo')\nmood = 'sleepy'"
-    form = open_form([sea], before=before, theme=theme, width=width, height=2600)
+    form = open_form([sea], before=before, height=2600)
     look(form, "empty")
     drop_files(form.tile("Subject 1"), [cat])
     form.expect_picture("Subject 1")

@@ -61,6 +61,7 @@ def test_screenshots_files_and_addresses_are_pasted(open_form, photograph, paste
     expect(form.tile("Subject 3")).to_contain_text("The clipboard holds no picture.")
 
 
+@pytest.mark.parametrize("front_end", ["notebook"], indirect=True)
 def test_files_are_chosen(open_form, photograph):
     cat, hat = photograph(), photograph("hat.png", "navy")
     form = open_form()
@@ -78,7 +79,8 @@ def test_files_are_chosen(open_form, photograph):
     assert form.hashes() == [sha256(cat), sha256(hat), None, None, sha256(hat), None]
 
 
-def test_paths_globs_urls_and_variables_are_typed(open_form, photograph):
+@pytest.mark.parametrize("front_end", ["notebook"], indirect=True)
+def test_paths_globs_urls_and_variables_are_typed_and_picked(open_form, photograph):
     cat, hat, sea = photograph(), photograph("hat.png", "navy"), photograph("sea.jpg", "teal")
     form = open_form([cat, hat, sea], before=PICTURES)
     form.type_into("Subject 1", "cat")
@@ -97,11 +99,11 @@ def test_paths_globs_urls_and_variables_are_typed(open_form, photograph):
     expect(form.generate).to_be_disabled()
     form.type_into("Subject 4", "")
     expect(form.generate).to_be_enabled()
-
-
-@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
-def test_variables_are_picked_from_a_list(open_form):
-    form = open_form(before=PICTURES)
+    # Picked from the list of variables.
+    form.button("Clear Subject 1").click()
+    form.button("Clear Subject 2").click()
+    form.button("Clear Subject 3").click()
+    expect(form.generate).to_be_disabled()
     variables = form.root.get_by_role("combobox", name="Variable", exact=True)
     expect(variables.locator("option")).to_have_text(["3 in the notebook", "cat", "hat", "both"])
     variables.select_option("both")
@@ -117,6 +119,7 @@ def test_variables_are_picked_from_a_list(open_form):
     expect(variables.locator("option")).to_have_text(["4 in the notebook", "cat", "hat", "both", "sea"])
 
 
+@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
 def test_pictures_are_moved_and_cleared(open_form, photograph):
     cat, hat, sea = photograph(), photograph("hat.png", "navy"), photograph("sea.png", "teal")
     form = open_form([cat, hat, sea])
@@ -142,25 +145,7 @@ def test_pictures_are_moved_and_cleared(open_form, photograph):
     assert form.hashes() == [sha256(hat), None, None, None, None, None]
 
 
-@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
-def test_a_tile_of_another_form_is_not_taken_for_an_own_one(open_form, photograph):
-    cat, hat = photograph(), photograph("hat.png", "navy")
-    form = open_form([cat, hat], more=["other = %kling form"])
-    form.notebook.run(2)
-    other = type(form)(form.notebook, 2).until_ready()
-    form.type_into("Subject 1", "cat.png")
-    form.expect_picture("Subject 1")
-    other.type_into("Scene", "hat.png")
-    other.expect_picture("Scene")
-    form.tile("Subject 1").drag_to(other.tile("Scene"))
-    other.type_into("Subject 1", "cat.png")
-    other.expect_picture("Subject 1")
-    assert (
-        other.notebook.kernel_value("[each and each.source.text for each in other.references.entries][4]") == "hat.png"
-    )
-    assert form.hashes()[0] == sha256(cat)
-
-
+@pytest.mark.parametrize("front_end", ["notebook"], indirect=True)
 def test_a_large_picture_arrives_whole(open_form, drop_files, tmp_path):
     # More than one message to the kernel may have.
     noise = np.random.default_rng(1).integers(0, 256, (2000, 2000, 3), np.uint8)

@@ -95,6 +95,8 @@ class NotebookPage:
         self.page = self.context.new_page()
         self.page.set_viewport_size({"width": self.place.width, "height": self.place.height})
         self.page.on("console", self._heard)
+        # Whoever waits for it only when a key is pressed is told of it too late.
+        self.page.on("filechooser", lambda chooser: None)
         self.page.on("pageerror", lambda error: self._note(str(error)))
         # In a workspace of its own: else JupyterLab also opens what the tests before had open.
         workspace = f"/lab/workspaces/{quote(self.folder.name)}/tree" if self._in_lab else "/notebooks"
