@@ -2,9 +2,8 @@
 
 from typing import Any
 
-import ipywidgets as widgets
-
 from kling_nb.display.words import esc_block
+from kling_nb.form.parts import Parts, reveal
 
 _LONGEST = 20_000
 _NO_CELL = "This cannot be written as a cell; use the Python."
@@ -12,13 +11,18 @@ _OWN_KLING = "This form belongs to a Kling of its own settings, which the magic 
 
 
 class CodeView:
-    """The two texts with a button each that copies it."""
+    """The two texts with a button each that copies it.
 
-    def __init__(self) -> None:
-        self.cell = _Code("Cell", "Copy the cell")
-        self.python = _Code("Python", "Copy the Python")
-        self.box = widgets.VBox([self.cell.box, self.python.box])
-        self.box.add_class("kling-code")
+    Parameters
+    ----------
+    parts : Parts
+        Makes the widgets.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self.cell = _Code(parts, "Cell", "Copy the cell")
+        self.python = _Code(parts, "Python", "Copy the Python")
+        self.box = parts.column([self.cell.box, self.python.box], "kling-code")
 
     def show(self, cell: str | None, python: str, *, own: bool, complete: bool) -> None:
         """Show the code.
@@ -44,21 +48,20 @@ class CodeView:
 
 
 class _Code:
-    def __init__(self, title: str, copy: str) -> None:
+    def __init__(self, parts: Parts, title: str, copy: str) -> None:
         self._title = title
-        self._head = widgets.HTML()
-        self._text = widgets.HTML()
+        self._head = parts.html()
+        self._text = parts.html()
         self.button: Any = None
         try:
             from kling_nb.form.tile import CopyButton
 
-            self.button = CopyButton(title=copy)
+            self.button = parts.make(CopyButton, title=copy)
         except ImportError:
             # Without anywidget it is selected by hand.
             pass
-        head = widgets.HBox([self._head, *([self.button] if self.button is not None else [])])
-        head.add_class("kling-head")
-        self.box = widgets.VBox([head, self._text])
+        head = parts.row([self._head, *([self.button] if self.button is not None else [])], "kling-head")
+        self.box = parts.column([head, self._text])
 
     def show(self, text: str, said: str) -> None:
         hint = f' <span class="kling-hint">{said}</span>' if said else ""
@@ -66,4 +69,4 @@ class _Code:
         self._text.value = f"<pre>{esc_block(text, _LONGEST)}</pre>" if text else ""
         if self.button is not None:
             self.button.text = text
-            self.button.layout.display = "" if text else "none"
+            reveal(self.button, bool(text))

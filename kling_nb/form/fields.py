@@ -8,6 +8,7 @@ from traitlets import TraitError
 
 from kling_nb.display.words import esc, esc_block
 from kling_nb.errors import InvalidRequest
+from kling_nb.form.parts import Parts
 from kling_nb.records import ASPECT_RATIOS, MAX_N, MAX_PROMPT, MODEL_NAMES
 from kling_nb.request.problems import RuleBroken
 from kling_nb.request.rules import RULES
@@ -20,41 +21,48 @@ class Fields:
 
     Parameters
     ----------
+    parts : Parts
+        Makes the widgets.
     changed : callable
         Called after every change that a person or Python makes.
     """
 
-    def __init__(self, changed: Callable[[], None]) -> None:
+    def __init__(self, parts: Parts, changed: Callable[[], None]) -> None:
+        self._parts = parts
         self._changed = changed
         self._loading = False
-        self.prompt = widgets.Textarea(
+        make = parts.make
+        self.prompt = make(
+            widgets.Textarea,
+            look="kling-prompt",
             description="Prompt",
             placeholder="What to make of the pictures. {name} is a variable of the notebook.",
             rows=4,
         )
-        self.prompt.add_class("kling-prompt")
-        self.count = widgets.HTML()
-        self.sent = widgets.HTML()
-        self.n = widgets.ToggleButtons(
+        self.count = parts.html()
+        self.sent = parts.html()
+        self.n = make(
+            widgets.ToggleButtons,
+            look="kling-n",
             options=[(str(count), count) for count in range(1, MAX_N + 1)],
             description="Images",
             tooltips=[f"{count} image{'s' * (count > 1)}" for count in range(1, MAX_N + 1)],
         )
-        self.n.add_class("kling-n")
-        self.aspect_ratio = widgets.ToggleButtons(
+        self.aspect_ratio = make(
+            widgets.ToggleButtons,
+            look="kling-ratio",
             options=[("auto", ""), *((ratio, ratio) for ratio in ASPECT_RATIOS)],
             description="Shape",
             tooltips=["The API chooses", *(f"Aspect ratio {ratio}" for ratio in ASPECT_RATIOS)],
         )
-        self.aspect_ratio.add_class("kling-ratio")
-        self.model_name = widgets.Combobox(description="Model", options=MODEL_NAMES, continuous_update=True)
-        self.callback_url = widgets.Text(description="Callback URL", placeholder="https://… is told of every change")
-        self.external_task_id = widgets.Text(description="External id", placeholder="your own id, new to your account")
-        self.watermark = widgets.Checkbox(description="Watermarked copies as well", indent=False)
-        self.reuse = widgets.Checkbox(description="Reuse: show an equal request that is already paid", indent=False)
-        self.problems = {name: widgets.HTML() for name in (*_TEXTS, "n", "aspect_ratio")}
-        for problem in self.problems.values():
-            problem.add_class("kling-problem")
+        self.model_name = make(widgets.Combobox, description="Model", options=MODEL_NAMES, continuous_update=True)
+        told, own = "https://… is told of every change", "your own id, new to your account"
+        self.callback_url = make(widgets.Text, description="Callback URL", placeholder=told)
+        self.external_task_id = make(widgets.Text, description="External id", placeholder=own)
+        self.watermark = make(widgets.Checkbox, description="Watermarked copies as well", indent=False)
+        reuse = "Reuse: show an equal request that is already paid"
+        self.reuse = make(widgets.Checkbox, description=reuse, indent=False)
+        self.problems = {name: parts.html(look="kling-problem") for name in (*_TEXTS, "n", "aspect_ratio")}
         for widget in self._inputs().values():
             widget.observe(self._on_change, "value")
 
@@ -118,7 +126,7 @@ class Fields:
         if not self._loading:
             self._changed()
 
-    def layout(self, model_name: str) -> widgets.VBox:
+    def layout(self, model_name: str) -> Any:
         """Return the fields as they stand below the references.
 
         Parameters
@@ -127,28 +135,17 @@ class Fields:
             What an empty model field stands for.
         """
         self.model_name.placeholder = model_name
-        below = widgets.HBox([self.count, self.problems["prompt"]])
-        below.add_class("kling-below")
-        choices = widgets.HBox(
-            [
-                _with(self.n, self.problems["n"]),
-                _with(self.aspect_ratio, self.problems["aspect_ratio"]),
-                _with(self.model_name, self.problems["model_name"]),
-            ]
-        )
-        choices.add_class("kling-choices")
-        return widgets.VBox([self.prompt, below, self.sent, choices])
+        below = self._parts.row([self.count, self.problems["prompt"]], "kling-below")
+        choices = [self._with_problem(name) for name in ("n", "aspect_ratio", "model_name")]
+        return self._parts.column([self.prompt, below, self.sent, self._parts.row(choices, "kling-choices")])
 
-    def more(self) -> widgets.VBox:
+    def more(self) -> Any:
         """Return the fields that are folded away."""
-        return widgets.VBox(
-            [
-                _with(self.callback_url, self.problems["callback_url"]),
-                _with(self.external_task_id, self.problems["external_task_id"]),
-                self.watermark,
-                self.reuse,
-            ]
-        )
+        texts = [self._with_problem(name) for name in ("callback_url", "external_task_id")]
+        return self._parts.column([*texts, self.watermark, self.reuse])
+
+    def _with_problem(self, name: str) -> Any:
+        return self._parts.column([getattr(self, name), self.problems[name]], "kling-field")
 
 
 _TEXTS = ("prompt", "model_name", "callback_url", "external_task_id")
@@ -162,9 +159,3 @@ def _put(widget: Any, name: str, value: Any) -> None:
     except (RuleBroken, TraitError) as error:
         rule = str(error) if isinstance(error, RuleBroken) else f"{name} cannot be of type {type(value).__name__}"
         raise InvalidRequest(f"{rule}.") from None
-
-
-def _with(widget: Any, problem: widgets.HTML) -> widgets.VBox:
-    box = widgets.VBox([widget, problem])
-    box.add_class("kling-field")
-    return box

@@ -16,10 +16,10 @@ from kling_nb.form.code import CodeView
 from kling_nb.form.coding import written, written_path
 from kling_nb.form.fields import Fields
 from kling_nb.form.given import entry_of
+from kling_nb.form.parts import Parts, close
 from kling_nb.form.paying import Paying
 from kling_nb.form.references import References
 from kling_nb.form.results import Results
-from kling_nb.form.runs import close
 from kling_nb.form.sending import Order, Sending
 from kling_nb.form.showing import Showing
 from kling_nb.form.whole import Whole
@@ -83,11 +83,12 @@ class Form(traitlets.HasTraits):
         self._checked = Checked(None, None, {})
         self._echo = ShownOnce()
         self._crew = Crew("kling-form", 1)
-        self.fields = Fields(self.refresh)
-        self.references = References(self.namespace, self._keep, self.refresh, self._crew, self._lock)
-        self.code = CodeView()
+        self.parts = Parts()
+        self.fields = Fields(self.parts, self.refresh)
+        self.references = References(self.parts, self.namespace, self._keep, self.refresh, self._crew, self._lock)
+        self.code = CodeView(self.parts)
         self.sending = Sending(self, self._crew)
-        self.paying = Paying(self.sending.clicked, self._turn_to_sandbox, self._look_for_key)
+        self.paying = Paying(self.parts, self.sending.clicked, self._turn_to_sandbox, self._look_for_key)
         self.results = Results(self)
         self._showing = Showing(self)
         self.whole = Whole(self, self._showing.hiding)
@@ -249,7 +250,9 @@ class Form(traitlets.HasTraits):
         self._crew.stop(join=5.0)
         self.results.stop(join=5.0)
         close(self.whole.box)
+        self.whole.box.layout.close()
         self.results.close()
+        self.parts.close()
         self._showing.left()
         self._let_go()
 

@@ -2,12 +2,11 @@
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
-
-import ipywidgets as widgets
+from typing import TYPE_CHECKING, Any
 
 from kling_nb.display.words import esc, esc_advice, joined, plural
 from kling_nb.errors import ConfigurationError, KlingError
+from kling_nb.form.parts import Parts, reveal
 
 if TYPE_CHECKING:
     from kling_nb.session.session import Session
@@ -25,6 +24,8 @@ class Paying:
 
     Parameters
     ----------
+    parts : Parts
+        Makes the widgets.
     generate : callable
         Called when the user has agreed.
     use_sandbox : callable
@@ -34,7 +35,11 @@ class Paying:
     """
 
     def __init__(
-        self, generate: Callable[[], None], use_sandbox: Callable[[], None], look_again: Callable[[], None]
+        self,
+        parts: Parts,
+        generate: Callable[[], None],
+        use_sandbox: Callable[[], None],
+        look_again: Callable[[], None],
     ) -> None:
         self._generate = generate
         self._asked = self._ready = False
@@ -42,23 +47,16 @@ class Paying:
         self._looked: tuple[float, str] = (0.0, "")
         self._limit = 0
         self._question = ""
-        self.button = widgets.Button(description="Generate", button_style="primary", tooltip="Send the request")
-        self.button.add_class("kling-generate")
-        self.button.on_click(lambda _: self._clicked())
+        main: dict[str, Any] = {"look": "kling-generate", "button_style": "primary"}
+        self.button = parts.button("Generate", "Send the request", self._clicked, **main)
         # In another place than the first, or a double click would be an agreement.
-        self.agree = widgets.Button(button_style="warning", tooltip="Send the request, large as it is")
-        self.agree.add_class("kling-generate")
-        self.agree.on_click(lambda _: self._agreed())
-        self.back = widgets.Button(description="Do not send", tooltip="Go back without sending")
-        self.back.on_click(lambda _: self._ask(asked=False))
-        self.why = widgets.HTML()
-        self.why.add_class("kling-why")
-        self.sandbox = widgets.Button(description="Use the sandbox", tooltip="No key, no cost, painted pictures")
-        self.sandbox.on_click(lambda _: use_sandbox())
-        self.retry = widgets.Button(description="Look again", tooltip="Look for a key again")
-        self.retry.on_click(lambda _: look_again())
-        self.box = widgets.HBox([self.button, self.back, self.agree, self.why, self.sandbox, self.retry])
-        self.box.add_class("kling-go")
+        main["button_style"] = "warning"
+        self.agree = parts.button("", "Send the request, large as it is", self._agreed, **main)
+        self.back = parts.button("Do not send", "Go back without sending", lambda: self._ask(asked=False))
+        self.why = parts.html(look="kling-why")
+        self.sandbox = parts.button("Use the sandbox", "No key, no cost, painted pictures", use_sandbox)
+        self.retry = parts.button("Look again", "Look for a key again", look_again)
+        self.box = parts.row([self.button, self.back, self.agree, self.why, self.sandbox, self.retry], "kling-go")
         self._ask(asked=False)
 
     def show(self, session: "Session", n: int | None, why: str) -> None:
@@ -74,7 +72,8 @@ class Paying:
             What to do first.
         """
         missing = "" if session.settings.sandbox else self._missing_key(session)
-        self.sandbox.layout.display = self.retry.layout.display = "" if missing else "none"
+        reveal(self.sandbox, bool(missing))
+        reveal(self.retry, bool(missing))
         self._ready = n is not None and not why and not missing
         said = " ".join(part for part in (why, missing) if part)
         takes = _takes(session, n) if n is not None else ""
@@ -122,7 +121,8 @@ class Paying:
         self._asked = asked
         self.agree.description = f"Yes, send: {self._question}" if asked else "Yes, send"
         self.button.disabled = asked or not self._ready
-        self.agree.layout.display = self.back.layout.display = "" if asked else "none"
+        reveal(self.agree, asked)
+        reveal(self.back, asked)
 
 
 def _takes(session: "Session", n: int) -> str:

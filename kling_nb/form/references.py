@@ -8,6 +8,7 @@ from kling_nb.engine.crew import Crew
 from kling_nb.form import entries
 from kling_nb.form.checking import SLOTS, SUBJECTS
 from kling_nb.form.entries import Entry, Keep
+from kling_nb.form.parts import Parts
 from kling_nb.form.slots import Slot
 from kling_nb.form.uploads import Upload
 from kling_nb.notation.names import Namespace
@@ -24,6 +25,8 @@ class References:
 
     Parameters
     ----------
+    parts : Parts
+        Makes the widgets.
     namespace : callable
         Returns the notebook's variables.
     keep : callable
@@ -38,6 +41,7 @@ class References:
 
     def __init__(
         self,
+        parts: Parts,
         namespace: Callable[[], Namespace],
         keep: Keep,
         changed: Callable[[], None],
@@ -49,7 +53,7 @@ class References:
         self._changed = changed
         self._crew = crew
         self._lock = lock
-        self.slots = [Slot(i, title, self, several=i < SUBJECTS) for i, title in enumerate(SLOTS)]
+        self.slots = [Slot(parts, i, title, self, several=i < SUBJECTS) for i, title in enumerate(SLOTS)]
         self.entries: list[Entry | None] = [None] * len(SLOTS)
         self._turns = [0] * len(SLOTS)
         self._looking: set[int] = set()

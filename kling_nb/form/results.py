@@ -3,8 +3,6 @@
 import threading
 from typing import TYPE_CHECKING, Any
 
-import ipywidgets as widgets
-
 from kling_nb.display.words import joined, one_line, plural
 from kling_nb.form.coding import written_path
 from kling_nb.form.entries import Entry
@@ -38,7 +36,7 @@ class Results:
         self._bell = threading.Event()
         self._thread: threading.Thread | None = None
         self._stopped = False
-        self.box = widgets.VBox()
+        self.box = form.parts.column([])
 
     @property
     def runs(self) -> list[Run]:
@@ -57,7 +55,7 @@ class Results:
             Where.
         """
         title = joined(plural(asked.n, "image"), one_line(asked.prompt or "no prompt", 80))
-        run = Run(title, session, self)
+        run = Run(self._form.parts, title, session, self)
         with self._lock:
             self._runs.insert(0, run)
         self._arrange()

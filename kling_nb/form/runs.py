@@ -10,6 +10,7 @@ from kling_nb.display import note_html, progress_html
 from kling_nb.display.words import esc, plural
 from kling_nb.engine.polling import typical
 from kling_nb.errors import KlingError
+from kling_nb.form.parts import Parts, close, reveal
 from kling_nb.records import Role
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Run:
 
     Parameters
     ----------
+    parts : Parts
+        Makes the widgets.
     title : str
         What is asked for, in words.
     session : Session
@@ -33,7 +36,8 @@ class Run:
         Has ``use_image``, ``same_again``, ``load_task``, ``dismissed`` and ``say``.
     """
 
-    def __init__(self, title: str, session: "Session", listener: Any) -> None:
+    def __init__(self, parts: Parts, title: str, session: "Session", listener: Any) -> None:
+        self._parts = parts
         self.session = session
         self.task: Task | None = None
         self.failed = ""
@@ -41,26 +45,21 @@ class Run:
         self._shown = ""
         self._remark = ""
         self._asked_at = 0.0
-        self.head = widgets.HTML(f'<span class="kling-title">{esc(title, 120)}</span>')
-        self.progress = widgets.HTML('<span role="status">Sending…</span>')
-        self.result = widgets.Output()
-        self.which = widgets.Dropdown(options=[("Image 1", 0)], description="Use")
-        self.which.add_class("kling-which")
+        self.head = parts.html(f'<span class="kling-title">{esc(title, 120)}</span>')
+        self.progress = parts.html('<span role="status">Sending…</span>')
+        self.result = parts.make(widgets.Output)
+        self.which = parts.make(widgets.Dropdown, options=[("Image 1", 0)], description="Use", look="kling-which")
         self.uses = [self._use(role) for role in ("subject", "scene", "style")]
         self.again = self._button("Same again", "Ask for the same once more: new images, and paid again", self._again)
         self.load = self._button("Load this request", "Put this request into the form above", self._load)
         self.cancel = self._button("Cancel", "Cancel the task while it is not sent", self._cancel)
-        self.dismiss = self._button("", "Take this result off the form; nothing is deleted", self._dismiss)
-        self.dismiss.add_class("kling-small")
-        self.dismiss.add_class("kling-sign-clear")
-        self._actions = widgets.HBox([self.which, *self.uses, self.again, self.load])
-        self._actions.add_class("kling-actions")
-        top = widgets.HBox([self.head, widgets.HBox([self.cancel, self.dismiss])])
-        top.add_class("kling-head")
-        self.box = widgets.VBox([top, self.progress, self.result, self._actions])
-        self.box.add_class("kling-run")
+        tooltip = "Take this result off the form; nothing is deleted"
+        self.dismiss = self._button("", tooltip, self._dismiss, look="kling-small kling-sign-clear")
+        self._actions = parts.row([self.which, *self.uses, self.again, self.load], "kling-actions")
         for part in (self.cancel, self.result, self._actions):
-            part.layout.display = "none"
+            reveal(part, False)
+        top = parts.row([self.head, parts.row([self.cancel, self.dismiss])], "kling-head")
+        self.box = parts.column([top, self.progress, self.result, self._actions], "kling-run")
 
     @property
     def live(self) -> bool:
@@ -102,8 +101,8 @@ class Run:
         self.progress.value = progress_html(
             [record], now=time.time(), expected=usual.median if usual else None, notes=note
         )
-        self.progress.layout.display = ""
-        self.cancel.layout.display = "" if record.task_status == "planned" else "none"
+        reveal(self.progress, True)
+        reveal(self.cancel, record.task_status == "planned")
 
     def _show_result(self, task: "Task") -> None:
         data, metadata = task.bundle()
@@ -117,13 +116,13 @@ class Run:
         self.result.outputs = ({"output_type": "display_data", "data": shown, "metadata": metadata},)
         self.which.options = [(f"Image {image.index + 1}", image.index) for image in task.images] or [("–", None)]
         for part in (self.which, *self.uses):
-            part.layout.display = "" if count else "none"
-        self.which.layout.display = "" if count > 1 else "none"
+            reveal(part, count > 0)
+        reveal(self.which, count > 1)
         self.again.tooltip = f"Ask for the same once more: {plural(task.n, 'new image')}, {self._cost}"
-        self._actions.layout.display = ""
-        self.result.layout.display = ""
+        for part in (self._actions, self.result):
+            reveal(part, True)
         for part in (self.progress, self.cancel):
-            part.layout.display = "none"
+            reveal(part, False)
 
     def static_html(self) -> str:
         """Return what a notebook without its kernel shows of it."""
@@ -133,15 +132,15 @@ class Run:
         """Close the widgets."""
         close(self.box)
 
-    def _use(self, role: Role) -> widgets.Button:
+    def _use(self, role: Role) -> Any:
         def clicked() -> None:
             if self.task is not None:
                 self._listener.use_image(self.task, self.which.value, role)
 
         return self._button(f"as {role}", f"Use this image as {role} of the next request", clicked)
 
-    def _button(self, label: str, tooltip: str, clicked: Callable[[], None]) -> widgets.Button:
-        return button(label, tooltip, clicked, self._listener.say)
+    def _button(self, label: str, tooltip: str, clicked: Callable[[], None], **traits: Any) -> Any:
+        return self._parts.button(label, tooltip, clicked, self._listener.say, **traits)
 
     def _again(self) -> None:
         task = self.task
@@ -176,29 +175,3 @@ class Run:
 
     def _dismiss(self) -> None:
         self._listener.dismissed(self)
-
-
-def close(widget: Any) -> None:
-    """Close a widget and all that is in it, so that no comm is left."""
-    for child in getattr(widget, "children", ()):
-        close(child)
-    for owned in ("layout", "style"):
-        part = getattr(widget, owned, None)
-        if isinstance(part, widgets.Widget):
-            part.close()
-    widget.close()
-
-
-def button(label: str, tooltip: str, clicked: Callable[[], Any], say: Callable[[str], None]) -> widgets.Button:
-    """Return a button; what a click raises is said, because it would appear nowhere in a notebook."""
-    made = widgets.Button(description=label, tooltip=tooltip)
-
-    def safely(_button: Any) -> None:
-        say("")
-        try:
-            clicked()
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is said
-            say(str(error) if isinstance(error, KlingError) else f"{type(error).__name__}: {error}")
-
-    made.on_click(safely)
-    return made

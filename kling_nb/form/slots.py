@@ -10,7 +10,7 @@ import ipywidgets as widgets
 
 from kling_nb.display.words import esc, joined
 from kling_nb.form.entries import Entry
-from kling_nb.form.runs import close
+from kling_nb.form.parts import Parts, close, reveal, revealed
 from kling_nb.form.uploads import Upload
 
 MOST_FALLBACK = 9_000_000
@@ -22,6 +22,8 @@ class Slot:
 
     Parameters
     ----------
+    parts : Parts
+        Makes the widgets.
     index : int
         From 0; subjects first.
     title : str
@@ -32,7 +34,8 @@ class Slot:
         Has ``typed``, ``uploaded``, ``cleared``, ``dragged``, ``moved`` and ``cured``.
     """
 
-    def __init__(self, index: int, title: str, listener: Any, *, several: bool) -> None:
+    def __init__(self, parts: Parts, index: int, title: str, listener: Any, *, several: bool) -> None:
+        self._parts = parts
         self.index = index
         self.title = title
         # Tiles of other forms can be dragged here, too.
@@ -42,30 +45,29 @@ class Slot:
         self._shown: object = None
         self.tile = self._make_tile(several=several)
         self.upload: Any = None
-        self.picture = widgets.HTML()
-        self._fallback = widgets.VBox()
-        self._fallback.add_class("kling-fallback")
+        self.picture = parts.html()
+        self._fallback = parts.column([], "kling-fallback")
         self.renew_upload()
-        self.source = widgets.Combobox(
+        self.source = parts.make(
+            widgets.Combobox,
+            look="kling-source",
             description=f'<span class="kling-unseen">{title}: </span>Path, URL or variable',
             description_allow_html=True,
             placeholder="cat.png",
             continuous_update=False,
         )
-        self.source.add_class("kling-source")
         self.source.observe(self._on_source, "value")
-        self.status = widgets.HTML()
-        self.status.add_class("kling-status")
-        self.cure = _button("", f"Make the picture of {title} fit the API's limits", self._tell("cured"))
-        self.cure.add_class("kling-cure")
+        self.status = parts.html(look="kling-status")
+        fits = f"Make the picture of {title} fit the API's limits"
+        self.cure = parts.button("", fits, self._tell("cured"), look="kling-cure")
         # A sign would be read out in place of the tooltip, so the style draws it.
-        self.clear = _button("", f"Clear {title}", self._tell("cleared"))
-        self.left = _button("", f"Move {title} to the left", lambda: listener.moved(index, index - 1))
-        self.right = _button("", f"Move {title} to the right", lambda: listener.moved(index, index + 1))
-        for name, button in (("clear", self.clear), ("left", self.left), ("right", self.right)):
-            button.add_class("kling-small")
-            button.add_class(f"kling-sign-{name}")
+        self.clear = self._sign("clear", f"Clear {title}", self._tell("cleared"))
+        self.left = self._sign("left", f"Move {title} to the left", lambda: listener.moved(index, index - 1))
+        self.right = self._sign("right", f"Move {title} to the right", lambda: listener.moved(index, index + 1))
         self.show(None, busy=False, neighbours=(False, False))
+
+    def _sign(self, name: str, tooltip: str, clicked: Callable[[], None]) -> Any:
+        return self._parts.button("", tooltip, clicked, look=f"kling-small kling-sign-{name}")
 
     def _make_tile(self, *, several: bool) -> Any:
         try:
@@ -73,7 +75,7 @@ class Slot:
         except ImportError:
             # Without anywidget there is no dropping and pasting; everything else works.
             return None
-        tile = Tile(self.title, self.name, several=several)
+        tile = self._parts.make(Tile, self.title, self.name, several=several)
         tile.listen(
             ready=lambda _: self._on_ready(),
             upload=lambda upload: self._listener.uploaded(self.index, upload),
@@ -89,21 +91,21 @@ class Slot:
     @property
     def alive(self) -> bool:
         """Whether the tile's JavaScript runs, so that files can be dropped and pasted."""
-        return bool(self._fallback.layout.display == "none")
+        return not revealed(self._fallback)
 
     def _on_ready(self) -> None:
-        self._fallback.layout.display = "none"
+        reveal(self._fallback, False)
         self.picture.value = ""
 
     def renew_upload(self) -> None:
         """Put a new upload button in place of the last, whose counter and content cannot be taken away."""
         # Without its icon: the font of Notebook 7 that has it is not there.
         described = {"description": "Choose a file", "tooltip": f"{self.title}: a file"}
-        self.upload = widgets.FileUpload(accept="image/*", icon="", **described)
+        self.upload = self._parts.make(widgets.FileUpload, accept="image/*", icon="", **described)
         self.upload.observe(self._on_upload, "value")
-        hint = widgets.HTML('<span class="kling-hint">up to 9 MB; larger by path</span>')
-        again = _button("New button", "Replace an upload button that does not answer", self.renew_upload)
-        again.add_class("kling-small")
+        hint = self._parts.html('<span class="kling-hint">up to 9 MB; larger by path</span>')
+        tooltip = "Replace an upload button that does not answer"
+        again = self._parts.button("New button", tooltip, self.renew_upload, look="kling-small")
         left = self._fallback.children[1:]
         self._fallback.children = (self.picture, self.upload, hint, again)
         for part in left:
@@ -158,22 +160,19 @@ class Slot:
         self.picture.value = _image(small, f"{self.title}: {name}") if small and not self.alive else ""
         self.status.value = _status(entry, busy=busy)
         self.cure.description = f"{entry.cure[:1].upper()}{entry.cure[1:]} it" if entry and entry.cure else ""
-        self.cure.layout.display = "" if entry and entry.cure and not busy else "none"
-        self.clear.layout.visibility = "visible" if filled else "hidden"
-        self.left.layout.visibility = "visible" if filled and neighbours[0] else "hidden"
-        self.right.layout.visibility = "visible" if filled and neighbours[1] else "hidden"
+        reveal(self.cure, bool(entry and entry.cure and not busy))
+        reveal(self.clear, filled, keep_place=True)
+        reveal(self.left, filled and neighbours[0], keep_place=True)
+        reveal(self.right, filled and neighbours[1], keep_place=True)
 
-    def layout(self) -> widgets.VBox:
+    def layout(self) -> Any:
         """Return the slot as a box."""
-        title = widgets.HTML(f'<span class="kling-title">{esc(self.title)}</span>')
-        head = widgets.HBox([title, widgets.HBox([self.left, self.right, self.clear])])
-        head.add_class("kling-head")
+        title = self._parts.html(f'<span class="kling-title">{esc(self.title)}</span>')
+        head = self._parts.row([title, self._parts.row([self.left, self.right, self.clear])], "kling-head")
         parts = [head, self._fallback, self.source, self.status, self.cure]
         if self.tile is not None:
             parts.insert(1, self.tile)
-        box = widgets.VBox(parts)
-        box.add_class("kling-slot")
-        return box
+        return self._parts.column(parts, "kling-slot")
 
 
 def _status(entry: Entry | None, *, busy: bool) -> str:
@@ -191,9 +190,3 @@ def _status(entry: Entry | None, *, busy: bool) -> str:
 
 def _image(jpeg: bytes, alt: str) -> str:
     return f'<img class="kling-picture" src="data:image/jpeg;base64,{b64encode(jpeg).decode()}" alt="{esc(alt, 200)}">'
-
-
-def _button(label: str, tooltip: str, clicked: Callable[[], None]) -> widgets.Button:
-    button = widgets.Button(description=label, tooltip=tooltip)
-    button.on_click(lambda _: clicked())
-    return button

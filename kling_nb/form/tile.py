@@ -23,6 +23,8 @@ class Tile(anywidget.AnyWidget):
         Whether more than one file may be given at a time.
     slot : str
         Names the slot to other tiles that it is dragged to.
+    **traits
+        As of any widget.
     """
 
     _esm = (_HERE / "tile.js").read_text()
@@ -33,8 +35,8 @@ class Tile(anywidget.AnyWidget):
     slot = traitlets.Unicode("").tag(sync=True)
     most_bytes = traitlets.Int(MOST_BYTES).tag(sync=True)
 
-    def __init__(self, title: str, slot: str, *, several: bool) -> None:
-        super().__init__(title=title, slot=slot, several=several)
+    def __init__(self, title: str, slot: str, *, several: bool, **traits: Any) -> None:
+        super().__init__(title=title, slot=slot, several=several, **traits)
         self._assembly = Assembly()
         self._thumbnail: bytes | None = None
         self._on: dict[str, Callable[[Any], None]] = {}

@@ -10,8 +10,8 @@ from kling_nb.display.words import esc
 from kling_nb.errors import KlingError
 from kling_nb.form import again
 from kling_nb.form.entries import look
+from kling_nb.form.parts import reveal
 from kling_nb.form.references import pick_list
-from kling_nb.form.runs import button
 from kling_nb.notation.pictures import picture_variables
 
 if TYPE_CHECKING:
@@ -36,16 +36,15 @@ class Whole:
     def __init__(self, form: "Form", hiding: str) -> None:
         self._form = form
         self._warned: object = None
-        self.message = widgets.HTML()
-        self.message.add_class("kling-problem")
-        self.warnings = widgets.HTML()
-        self.variables = widgets.Dropdown(options=[("", "")], description="Variable")
-        self.earlier = widgets.Dropdown(options=[("", "")], description="Earlier request")
-        slots = widgets.GridBox([slot.layout() for slot in form.references.slots])
-        slots.add_class("kling-slots")
-        parts = [
-            widgets.HTML(f"<style>{_STYLE}</style>{hiding}"),
-            slots,
+        parts = self._parts = form.parts
+        self.message = parts.html(look="kling-problem")
+        self.warnings = parts.html()
+        self.variables = parts.make(widgets.Dropdown, options=[("", "")], description="Variable")
+        self.earlier = parts.make(widgets.Dropdown, options=[("", "")], description="Earlier request")
+        slots = [slot.layout() for slot in form.references.slots]
+        children = [
+            parts.html(f"<style>{_STYLE}</style>{hiding}"),
+            parts.make(widgets.GridBox, slots, look="kling-slots"),
             self._pick(),
             form.fields.layout(form.session.settings.model_name),
             self._fold("More options", form.fields.more(), "kling-more"),
@@ -55,8 +54,8 @@ class Whole:
             self._fold("The same as code", form.code.box, "kling-as-code"),
             form.results.box,
         ]
-        self.box = widgets.VBox(parts)
-        self.box.add_class("kling-form")
+        # With a layout of its own, which is for those who put the form into theirs.
+        self.box = widgets.VBox(children, _dom_classes=("kling-form",))
         self.refresh_lists()
 
     def show_warnings(self, request: "Request | None") -> None:
@@ -97,17 +96,12 @@ class Whole:
             if chosen in [some_id for _, some_id in found]:
                 self.earlier.value = chosen
 
-    def _pick(self) -> widgets.HBox:
+    def _pick(self) -> Any:
         uses = [self._button(f"as {role}", f"Use the variable as {role}", self._use(role)) for role in _ROLES]
         load = self._button("Load", "Put the earlier request into the form", self._load)
         refresh = self._button("Refresh", "Look for variables and earlier requests again", self._look_anew)
-        one = widgets.HBox([self.variables, *uses])
-        other = widgets.HBox([self.earlier, load, refresh])
-        for row in (one, other):
-            row.add_class("kling-pick")
-        box = widgets.HBox([one, other])
-        box.add_class("kling-pick")
-        return box
+        rows = [[self.variables, *uses], [self.earlier, load, refresh]]
+        return self._parts.row([self._parts.row(row, "kling-pick") for row in rows], "kling-pick")
 
     def _use(self, role: "Role") -> Callable[[], None]:
         def use() -> None:
@@ -120,23 +114,21 @@ class Whole:
         if self.earlier.value:
             self._form.load(task=self._form.session.task(self.earlier.value))
 
-    def _button(self, label: str, tooltip: str, clicked: Callable[[], Any]) -> widgets.Button:
-        return button(label, tooltip, clicked, self.say)
+    def _button(self, label: str, tooltip: str, clicked: Callable[[], Any]) -> Any:
+        return self._parts.button(label, tooltip, clicked, self.say)
 
-    def _fold(self, title: str, content: Any, name: str) -> widgets.VBox:
+    def _fold(self, title: str, content: Any, name: str) -> Any:
         # An accordion's titles cannot be reached with the keyboard.
-        switch = widgets.ToggleButton(description=f"▸ {title}", value=False, tooltip=f"Show or hide: {title}")
-        switch.add_class("kling-switch")
-        content.layout.display = "none"
+        said: dict[str, Any] = {"description": f"▸ {title}", "tooltip": f"Show or hide: {title}"}
+        switch = self._parts.make(widgets.ToggleButton, look="kling-switch", **said)
+        reveal(content, False)
 
         def turned(change: Any) -> None:
-            content.layout.display = "" if change["new"] else "none"
+            reveal(content, bool(change["new"]))
             switch.description = f"{'▾' if change['new'] else '▸'} {title}"
 
         switch.observe(turned, "value")
-        box = widgets.VBox([switch, content])
-        box.add_class(name)
-        return box
+        return self._parts.column([switch, content], name)
 
 
 _ROLES: tuple["Role", ...] = ("subject", "scene", "style")

@@ -6,6 +6,7 @@ import pytest
 
 from kling_nb import kling as facade
 from kling_nb.form import runs
+from kling_nb.form.parts import revealed
 
 
 @pytest.fixture
@@ -21,8 +22,8 @@ def names(form):
 
 def shown(run):
     """What a card shows as its result."""
-    assert run.result.layout.display == ""
-    assert run.progress.layout.display == "none"
+    assert revealed(run.result)
+    assert not revealed(run.progress)
     (output,) = run.result.outputs
     return output["data"]["text/html"]
 
@@ -35,7 +36,7 @@ def test_a_grid(filled, person):
     assert shown(run).count("<img") >= 3
     assert run.result.outputs[0]["metadata"]["kling_nb"]
     assert [label for label, _ in run.which.options] == ["Image 1", "Image 2", "Image 3"]
-    assert run.cancel.layout.display == "none"
+    assert not revealed(run.cancel)
     assert filled.results.box.children[0] is run.box
 
 
@@ -61,8 +62,8 @@ def test_progress(filled, person, sandbox, until):
     assert filled.settle()
     (run,) = filled.results.runs
     until(lambda: "generating" in run.progress.value, run.progress)
-    assert run.result.layout.display == "none"
-    assert run.cancel.layout.display == "none"
+    assert not revealed(run.result)
+    assert not revealed(run.cancel)
     sandbox.release()
     person.waits(filled)
     assert shown(run)
@@ -76,7 +77,7 @@ def test_what_goes_wrong_is_said_in_its_card_and_stays(filled, person, switch, w
     person.types(filled.fields.prompt, f"[sandbox: {switch}] a cat")
     run = person.agrees(filled)
     assert words in shown(run)
-    assert all(use.layout.display == "none" for use in run.uses)
+    assert all(not revealed(use) for use in run.uses)
     person.types(filled.fields.prompt, "a cat")
     person.agrees(filled)
     assert run in filled.results.runs
@@ -92,7 +93,7 @@ def test_what_submit_raises_is_shown(filled, person, monkeypatch):
     monkeypatch.setattr("kling_nb.session.session.Session.submit", broken)
     run = person.agrees(filled)
     assert "OSError: no &lt;space&gt; left" in run.progress.value
-    assert run.progress.layout.display != "none"
+    assert revealed(run.progress)
     assert filled.tasks == ()
     assert not filled.paying.button.disabled
     person.clicks(run.dismiss)
@@ -238,11 +239,11 @@ def test_cancel_while_it_is_not_sent(filled, person, sandbox, until):
     person.clicks(filled.paying.button)
     assert filled.settle()
     (run,) = filled.results.runs
-    until(lambda: run.cancel.layout.display == "", run.cancel.layout)
+    until(lambda: revealed(run.cancel), run.cancel)
     person.clicks(run.cancel)
     person.waits(filled)
     assert run.task.task_status == "cancelled"
-    assert run.cancel.layout.display == "none"
+    assert not revealed(run.cancel)
     assert "ancelled" in shown(run)
     assert sandbox.ledger.entries() == []
 

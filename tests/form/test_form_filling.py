@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from kling_nb.form.parts import revealed
 from kling_nb.form.uploads import CHUNK
 
 
@@ -28,7 +29,7 @@ class TestText:
         assert slots[0].source.value == "cat.png"
         assert "320 × 300" in slots[0].status.value
         assert "PNG" in slots[0].status.value
-        assert slots[0].clear.layout.visibility == "visible"
+        assert revealed(slots[0].clear)
         assert roles(form) == [("subject", "cat.png")]
 
     def test_a_glob_goes_to_the_free_slots_one_each(self, form, slots, person):
@@ -95,7 +96,7 @@ class TestText:
             clear()
             assert names(form)[0] is None
             assert slots[0].source.value == slots[0].status.value == slots[0].tile.filled == ""
-            assert slots[0].clear.layout.visibility == "hidden"
+            assert not revealed(slots[0].clear)
             assert form.request is None
 
 
@@ -243,7 +244,7 @@ class TestUploadButton:
         assert not slots[0].alive
         person.tells(slots[0].tile, {"kind": "ready"})
         assert slots[0].alive
-        assert slots[0]._fallback.layout.display == "none"
+        assert not revealed(slots[0]._fallback)
         assert not slots[1].alive
 
     def test_a_file_is_taken_and_not_left_in_its_state(self, form, slots, person, pictures):
@@ -270,8 +271,8 @@ class TestMoving:
     def test_the_arrows(self, form, slots, person):
         person.types(slots[0].source, "[ch]at.png")
         assert form.settle()
-        assert slots[0].left.layout.visibility == "hidden"
-        assert slots[3].right.layout.visibility == "hidden"
+        assert not revealed(slots[0].left)
+        assert not revealed(slots[3].right)
         person.clicks(slots[0].right)
         assert names(form)[:2] == ["hat.png", "cat.png"]
         person.clicks(slots[1].right)
@@ -299,14 +300,15 @@ class TestMoving:
 
 class TestCuring:
     def test_a_button_makes_a_small_picture_fit(self, form, slots, person):
-        assert slots[0].cure.layout.display == "none"
+        assert not revealed(slots[0].cure)
         person.types(slots[0].source, "tiny.png")
         assert form.settle()
         assert "at least 300" in slots[0].status.value
-        assert (slots[0].cure.description, slots[0].cure.layout.display) == ("Enlarge it", "")
+        assert slots[0].cure.description == "Enlarge it"
+        assert revealed(slots[0].cure)
         person.clicks(slots[0].cure)
         assert form.settle()
-        assert slots[0].cure.layout.display == "none"
+        assert not revealed(slots[0].cure)
         assert min(form.request.references[0].width, form.request.references[0].height) >= 300
         assert "--fit" in form.code.python._text.value or "fit=True" in form.code.python._text.value
 
@@ -314,7 +316,7 @@ class TestCuring:
         person.drops(slots[4], ("tiny.png", pictures(5, 100, 100)))
         person.types(slots[0].source, "cat.png")
         assert form.settle()
-        assert slots[4].cure.layout.display == ""
+        assert revealed(slots[4].cure)
         person.clicks(slots[4].cure)
         assert form.settle()
         assert form.request.scene_image.width >= 300

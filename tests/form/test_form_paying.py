@@ -7,6 +7,7 @@ from PIL import Image
 
 import kling_nb
 from kling_nb import Kling
+from kling_nb.form.parts import revealed
 from kling_nb.key import kernel
 
 
@@ -33,7 +34,8 @@ class TestTheRow:
         form = kling.form("a cat", subject_images="cat.png", n=2)
         assert form.settle()
         assert "2 images · 2 slots · 0.056 EUR · https://example.org/kling" in form.paying.why.value
-        assert form.paying.sandbox.layout.display == form.paying.retry.layout.display == "none"
+        assert not revealed(form.paying.sandbox)
+        assert not revealed(form.paying.retry)
         assert not form.paying.button.disabled
 
     def test_one_click_sends_one_request(self, filled, person, creates):
@@ -56,10 +58,11 @@ class TestLargeRequests:
 
     def test_a_second_click_sends(self, filled, person, creates):
         person.chooses(filled.fields.n, 3)
-        assert filled.paying.back.layout.display == "none"
+        assert not revealed(filled.paying.back)
         person.clicks(filled.paying.button)
         assert "3 images" in filled.paying.agree.description
-        assert filled.paying.back.layout.display == filled.paying.agree.layout.display == ""
+        assert revealed(filled.paying.back)
+        assert revealed(filled.paying.agree)
         # A double click is no agreement.
         assert filled.paying.button.disabled
         person.clicks(filled.paying.button)
@@ -69,15 +72,15 @@ class TestLargeRequests:
         run = person.waits(filled)
         assert len(run.task.images) == 3
         assert not filled.paying.button.disabled
-        assert filled.paying.agree.layout.display == "none"
-        assert filled.paying.back.layout.display == "none"
+        assert not revealed(filled.paying.agree)
+        assert not revealed(filled.paying.back)
 
     def test_going_back_sends_nothing(self, filled, person, creates):
         person.chooses(filled.fields.n, 3)
         person.clicks(filled.paying.button)
         person.clicks(filled.paying.back)
         assert not filled.paying.button.disabled
-        assert filled.paying.agree.layout.display == "none"
+        assert not revealed(filled.paying.agree)
         person.clicks(filled.paying.button)
         assert filled.settle()
         assert creates() == []
@@ -106,7 +109,8 @@ class TestNoKey:
         assert filled.paying.button.disabled
         assert "%kling login" in filled.paying.why.value
         assert "KLING_API_KEY" in filled.paying.why.value
-        assert filled.paying.sandbox.layout.display == filled.paying.retry.layout.display == ""
+        assert revealed(filled.paying.sandbox)
+        assert revealed(filled.paying.retry)
 
     def test_there_is_no_field_for_it(self, filled):
         from ipywidgets.widgets.widget import _instances
@@ -124,14 +128,14 @@ class TestNoKey:
         monkeypatch.setenv("KLING_API_KEY", "a-key")
         person.clicks(filled.paying.retry)
         assert not filled.paying.button.disabled
-        assert filled.paying.sandbox.layout.display == "none"
+        assert not revealed(filled.paying.sandbox)
         assert "a-key" not in repr([filled.paying.why.value, filled.code.python._text.value])
 
     def test_the_sandbox_is_one_click_away(self, sandbox, filled, person):
         person.clicks(filled.paying.sandbox)
         assert not filled.paying.button.disabled
         assert "sandbox" in filled.paying.why.value
-        assert filled.paying.sandbox.layout.display == "none"
+        assert not revealed(filled.paying.sandbox)
         assert filled.session.settings.sandbox
         task = filled.generate()
         task.wait(quiet=True)
@@ -171,7 +175,7 @@ class TestChangedMeanwhile:
         assert creates() == []
         assert form.tasks == ()
         assert "has changed since it was shown" in run.failed
-        assert run.progress.layout.display != "none"
+        assert revealed(run.progress)
         assert form.references.entries[0].thumbnail != before
         person.agrees(form)
         assert len(creates()) == 1

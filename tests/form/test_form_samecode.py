@@ -9,6 +9,7 @@ from IPython.utils.capture import capture_output
 from PIL import Image
 
 import kling_nb
+from kling_nb.form.parts import revealed
 from kling_nb.key import kernel
 
 
@@ -40,7 +41,7 @@ def sent(form, person, shell, bodies):
         assert not form.paying.button.disabled, form.paying.why.value
         cell, python = form.code.cell.button.text, form.code.python.button.text
         person.clicks(form.paying.button)
-        if form.paying.back.layout.display == "":
+        if revealed(form.paying.back):
             person.clicks(form.paying.agree)
         assert person.waits(form).failed == ""
         assert len(bodies) == 1
@@ -203,7 +204,7 @@ def test_the_form_of_another_kling_names_it_in_python_and_has_no_cell(shell, var
     form = mine.form("a cat", subject_images="cat.png")
     assert form.settle()
     assert form.code.cell.button.text == ""
-    assert form.code.cell.button.layout.display == "none"
+    assert not revealed(form.code.cell.button)
     code = form.code.python.button.text
     assert code.startswith("task = mine.generate(")
     form.generate().wait(quiet=True)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from kling_nb.form.parts import revealed
 from kling_nb.records import ASPECT_RATIOS
 
 
@@ -145,7 +146,7 @@ def test_folded_parts_open_and_close(form, person):
     for switch in switches:
         switch.set_state({"value": True})
         assert switch.description.startswith("▾")
-    assert form.code.box.layout.display == ""
+    assert revealed(form.code.box)
     switches[0].set_state({"value": False})
     assert switches[0].description.startswith("▸")
 
