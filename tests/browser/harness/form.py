@@ -33,7 +33,7 @@ TITLES = ("Subject 1", "Subject 2", "Subject 3", "Subject 4", "Scene", "Style")
 
 _TILES_RUN = """() => {
   const fallbacks = [...document.querySelectorAll(".kling-form .kling-fallback")];
-  return fallbacks.length && fallbacks.every((one) => one.style.display === "none");
+  return fallbacks.length && fallbacks.every((one) => one.classList.contains("kling-gone"));
 }"""
 
 
