@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from kling_nb.compare.entry import Comparing
 from kling_nb.key import KeySource
 from kling_nb.session.deciding import forget
 from kling_nb.session.places import shown
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from kling_nb.session.task import Task
 
 
-class Kling:
+class Kling(Comparing):
     """The Kling multi-image-to-image API from a notebook.
 
     Nothing is read, started or sent until it is needed.
@@ -142,7 +143,6 @@ class Kling:
         APIError, ConnectionFailed, TaskFailed, ImagesMissing, WaitTimeout, WorkspaceError
             Each says what became of the money and the images.
         """
-        # Checked before anything is sent.
         seconds = seconds_of(timeout, self.settings.timeout)
         task = self.submit(
             prompt,

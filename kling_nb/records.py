@@ -34,6 +34,9 @@ URLS_LIVE = 30 * 86_400.0
 ENDED: frozenset[TaskStatus] = frozenset({"succeeded", "failed", "cancelled"})
 UNDER_WAY: frozenset[TaskStatus] = frozenset({"submitted", "processing"})
 
+OF_THE_ACCOUNT = ("AuthenticationFailed", "OutOfBalance", "NotPermitted", "ConfigurationError")
+"""Kinds of failures that say nothing of a request: no task was made, and the same may be asked for again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Reference:

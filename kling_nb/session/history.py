@@ -52,8 +52,8 @@ class TaskList(list[Task], ShownOnce):
             pandas is not installed.
         """
         pd = pandas()
-        rows = [row for task in self for row in _rows(task.record, self._session.workspace.folder)]
-        frame = pd.DataFrame(rows, columns=list(_COLUMNS))
+        rows = [row for task in self for row in rows_of(task.record, self._session.workspace.folder)]
+        frame = pd.DataFrame(rows, columns=list(COLUMNS))
         for name in ("created_at", "finished_at"):
             frame[name] = pd.to_datetime(frame[name], utc=True)
         return frame
@@ -77,7 +77,7 @@ class TaskList(list[Task], ShownOnce):
         return self.bundle()
 
 
-_COLUMNS = (
+COLUMNS: tuple[str, ...] = (
     "id",
     "task_id",
     "external_task_id",
@@ -103,7 +103,21 @@ _COLUMNS = (
 )
 
 
-def _rows(record: TaskRecord, folder: Path) -> list[dict[str, Any]]:
+def rows_of(record: TaskRecord, folder: Path) -> list[dict[str, Any]]:
+    """Return a task as rows of a data frame: one an image, or one that says how the task stands.
+
+    Parameters
+    ----------
+    record : TaskRecord
+        The task.
+    folder : Path
+        Of the workspace.
+
+    Returns
+    -------
+    list of dict
+        By the names of `COLUMNS`.
+    """
     names: dict[str, list[str]] = {"subject": [], "scene": [], "style": []}
     for reference in record.references:
         names[reference.role].append(reference.name)

@@ -37,6 +37,9 @@ class Screen:
             What the user should know.
         """
 
+    def live(self, html: str, line: str) -> None:
+        """Show progress of the caller's own making: as HTML, or as one line where there is none."""
+
     def bundle(self, bundle: Bundle) -> None:
         """Show a result in place of the progress."""
 
@@ -59,7 +62,11 @@ class NotebookScreen(Screen):
     def progress(self, records: list[TaskRecord], *, now: float, expected: float | None, notes: list[str]) -> None:
         """Show it as a small block of HTML; the same twice is sent once."""
         html = progress_html(records, now=now, expected=expected, notes=notes)
-        self._send({"text/html": html, "text/plain": progress_line(records, now=now, expected=expected)}, {})
+        self.live(html, progress_line(records, now=now, expected=expected))
+
+    def live(self, html: str, line: str) -> None:
+        """Show it in the cell's output; the same twice is sent once."""
+        self._send({"text/html": html, "text/plain": line}, {})
 
     def bundle(self, bundle: Bundle) -> None:
         """Show a result in place of the progress."""
@@ -91,8 +98,11 @@ class TerminalScreen(Screen):
 
     def progress(self, records: list[TaskRecord], *, now: float, expected: float | None, notes: list[str]) -> None:
         """Overwrite the line."""
-        line = one_line(" ".join([progress_line(records, now=now, expected=expected), *notes]), _LONGEST)
-        self._write(f"\r\x1b[K{line}")
+        self.live("", " ".join([progress_line(records, now=now, expected=expected), *notes]))
+
+    def live(self, html: str, line: str) -> None:  # noqa: ARG002 - a terminal shows the line
+        """Overwrite the line."""
+        self._write(f"\r\x1b[K{one_line(line, _LONGEST)}")
         self._open = True
 
     def bundle(self, bundle: Bundle) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import secrets
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -15,15 +14,13 @@ from kling_nb.records import SANDBOX_GATEWAY, Failure, TaskRecord
 from kling_nb.session.gateway import Gateway, gateway_for, in_hand, is_at_hand, release, workspace_at
 from kling_nb.session.history import TaskList
 from kling_nb.session.places import shown
+from kling_nb.session.planning import plan
 from kling_nb.session.task import Task
 from kling_nb.session.watching import interruptible
 from kling_nb.settings import Settings
-from kling_nb.workspace.owners import this_process
 
 if TYPE_CHECKING:
     from kling_nb.request import Request
-
-_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"
 
 
 class Session:
@@ -182,21 +179,8 @@ class Session:
         self._count(self.gateway, n)
 
     def _planned(self, request: "Request") -> tuple["Request", TaskRecord]:
-        now = self.gateway.runner.clock()
-        some_id = f"{time.strftime('%Y%m%d-%H%M%S', time.localtime(now))}-{_letters(5)}"
-        request = request.with_(external_task_id=request.external_task_id or f"kling_nb-{some_id}-{_letters(8)}")
-        record = TaskRecord(
-            id=some_id,
-            gateway=self.gateway_name,
-            request=request.summary(),
-            digest=request.digest,
-            references=request.references,
-            external_task_id=str(request.external_task_id),
-            created_at=now,
-            warnings=request.warnings,
-            owner=this_process(),
-        )
-        return request, record
+        record = plan(self, request.summary(), request.digest, request.references, request.warnings)
+        return request.with_(external_task_id=record.external_task_id), record
 
     def same(self, request: "Request") -> Task | None:
         """Return the newest finished task of the same request at this gateway, if there is one."""
@@ -297,7 +281,7 @@ class Session:
             record = after_loss(record, Failure("ConnectionFailed", "Its process ended while it was being sent."))
             self.workspace.journal.update(record)
         runner = self.gateway.runner
-        job = self._job(record, functools.partial(self._encode_again, record))
+        job = self.job_of(record)
         if record.task_status == "planned":
             task.join(job)
             runner.submit(job)
@@ -307,6 +291,10 @@ class Session:
         job.began -= max(0.0, runner.clock() - (record.submitted_at or runner.clock()))
         task.join(runner.adopt(job))
         return True
+
+    def job_of(self, record: TaskRecord) -> Job:
+        """Return a journalled task as a job for the engine; its pictures are read from the workspace."""
+        return self._job(record, functools.partial(self._encode_again, record))
 
     def _job(self, record: TaskRecord, body: Callable[[], bytes]) -> Job:
         chosen = self.settings
@@ -383,10 +371,6 @@ def _only_one(references: list[Any], role: str) -> Any:
     if len(references) != 1:
         raise errors.InvalidRequest(f"{role}_image takes one picture, and this gives {len(references)}.")
     return references[0]
-
-
-def _letters(count: int) -> str:
-    return "".join(secrets.choice(_LETTERS) for _ in range(count))
 
 
 def can_ask() -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 from kling_nb.errors import InvalidRequest, WorkspaceError
 from kling_nb.records import URLS_LIVE, Spent, TaskRecord
 from kling_nb.workspace import rows
+from kling_nb.workspace.comparisons import Comparisons
 from kling_nb.workspace.database import Database
 from kling_nb.workspace.leases import Leases
 from kling_nb.workspace.owners import this_process
@@ -51,6 +52,7 @@ class Journal:
         self._database = Database(path, read_only=read_only)
         self.leases = Leases(self._database, clock, me)
         self.slots = SlotMemory(self._database)
+        self.comparisons = Comparisons(self._database, self.leases)
 
     @property
     def in_place(self) -> bool:

@@ -74,7 +74,34 @@ def _second(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second)
+def _third(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        """
+        CREATE TABLE comparisons (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            gateway TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            seed TEXT NOT NULL,
+            design TEXT NOT NULL
+        )
+        """
+    )
+    connection.execute("CREATE INDEX comparisons_by_name ON comparisons (gateway, name)")
+    connection.execute(
+        """
+        CREATE TABLE samples (
+            gateway TEXT NOT NULL,
+            digest TEXT NOT NULL,
+            sample INTEGER NOT NULL,
+            task TEXT NOT NULL,
+            PRIMARY KEY (gateway, digest, sample)
+        ) WITHOUT ROWID
+        """
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second, _third)
 
 
 def version(connection: sqlite3.Connection) -> int:

@@ -126,6 +126,18 @@ def form(scene, kling, cat):
     made.close()
 
 
+def compare(scene, kling, cat):
+    made = kling.compare("a cat", subject_images=cat, vary={"n": [1, 2]}, name="how many")
+    scene.show(made, made.design, made.stored())
+    made.run()
+    scene.show(made, made.grid(), made.tasks, made.images, made.counts, made.to_dataframe().to_csv())
+
+
+def comparison(scene, kling, cat):
+    found = kling.comparison("how many")
+    scene.show(found, found.run(), found.retry_failed())
+
+
 def close(scene, kling, cat):
     scene.box.hold()
     kling.submit("under way", subject_images=cat)
@@ -141,7 +153,9 @@ def session(scene, kling, cat):
     scene.show(kling.session, kling.session.gateway, kling.session.workspace, kling.session.gateway.identity)
 
 
-FEATURES = (generate, submit, dry_run, tasks, task, spent, resume, forget, form, settings, session, close)
+FEATURES = (
+    generate, submit, dry_run, tasks, task, spent, resume, forget, form, compare, comparison, settings, session, close,
+)  # fmt: skip
 
 
 def test_every_feature_is_tried():

@@ -1,0 +1,1 @@
+"""Comparisons: a design, its run, and what is shown and kept of it."""

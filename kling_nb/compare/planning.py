@@ -1,0 +1,136 @@
+"""From what `Kling.compare` is given to a comparison, and from the journal to one that was made before."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from kling_nb.compare import records
+from kling_nb.compare.comparison import Comparison
+from kling_nb.compare.design import Where, design
+from kling_nb.compare.records import ComparisonRecord
+from kling_nb.display.words import one_line
+from kling_nb.errors import InvalidRequest, WorkspaceError
+from kling_nb.records import Reference, Role
+from kling_nb.request import collect
+from kling_nb.request.problems import shown
+from kling_nb.session.places import shown as shown_path
+from kling_nb.session.planning import letters, new_id
+from kling_nb.workspace.comparisons import StoredComparison
+
+if TYPE_CHECKING:
+    from kling_nb.session.session import Session
+
+_ROLES: dict[str, Role] = {"subject_images": "subject", "scene_image": "scene", "style_image": "style"}
+_LONGEST_NAME = 120
+_LISTED = 8
+
+
+def plan(
+    session: "Session",
+    fields: Mapping[str, Any],
+    *,
+    vary: Any = None,
+    variants: Any = None,
+    samples: Any = 1,
+    where: Where | None = None,
+    name: Any = None,
+    fit: bool = False,
+) -> Comparison:
+    """Check a design, and return it as a comparison; nothing is sent, and nothing is written.
+
+    Parameters
+    ----------
+    session : Session
+        Where it would be asked for.
+    fields : mapping
+        What all cells have, by the API's names; None means not given.
+    vary, variants, samples, where
+        As of `Kling.compare`.
+    name : str, optional
+        What to find it by.
+    fit : bool
+        Whether pictures outside the API's limits are made to fit.
+
+    Returns
+    -------
+    Comparison
+        The one of the same design, where there is one; of the same name it keeps the order.
+
+    Raises
+    ------
+    InvalidRequest
+        One line for everything that is wrong.
+    """
+    name = _checked_name(name)
+
+    def resolve(field: str, value: Any) -> tuple[Reference, ...]:
+        role = _ROLES[field]
+        found = tuple(collect(value, role, fit=fit))
+        if role != "subject" and len(found) != 1:
+            raise InvalidRequest(f"{field} takes one picture, and this gives {len(found)}")
+        return found
+
+    shared = dict(fields)
+    varied = vary if isinstance(vary, Mapping) else {}
+    if shared.get("model_name") is None and "model_name" not in varied:
+        shared["model_name"] = session.settings.model_name
+    made = design(shared, vary, variants, samples, where, resolve)
+    text = records.to_text(made)
+    gateway = session.gateway_name
+    stored = session.workspace.journal.comparisons if session.workspace.exists else None
+    before = stored.equal(gateway, name, text) if stored else None
+    if before is None and stored and name:
+        # Grown or changed: what is asked for next keeps the place that it would have had.
+        seed = next((each.seed for each in stored.find(gateway, name)), "")
+    else:
+        seed = before.seed if before else ""
+    now = time.time()
+    some_id = before.id if before else new_id(now)
+    record = ComparisonRecord(
+        some_id,
+        name or (before.name if before else some_id),
+        gateway,
+        before.created_at if before else now,
+        seed or letters(12),
+        made,
+    )
+    return Comparison(session, record)
+
+
+def find(session: "Session", name: str) -> Comparison:
+    """Return a comparison that was run before, by its name (then the newest of it) or id.
+
+    Raises
+    ------
+    InvalidRequest
+        There is none.
+    """
+    stored = session.workspace.journal.comparisons if session.workspace.exists else None
+    found = stored.find(session.gateway_name, str(name)) if stored else []
+    if not found:
+        known = list(dict.fromkeys(each.name for each in stored.newest(session.gateway_name, 100))) if stored else []
+        there = f"There are {', '.join(known[:_LISTED])}." if known else "There is none yet."
+        folder = shown_path(session.workspace.folder)
+        raise InvalidRequest(f"There is no comparison {shown(name)} in {folder}. {there}", money="")
+    return Comparison(session, _read(found[0]))
+
+
+def _read(stored: StoredComparison) -> ComparisonRecord:
+    try:
+        data = json.loads(stored.design)
+    except ValueError as error:
+        raise WorkspaceError(f"The comparison {stored.id} cannot be read: {error}.") from None
+    return ComparisonRecord(
+        stored.id, stored.name, stored.gateway, stored.created_at, stored.seed, records.from_data(data)
+    )
+
+
+def _checked_name(name: Any) -> str | None:
+    if name is None:
+        return None
+    if not isinstance(name, str) or not name.strip() or one_line(name, _LONGEST_NAME) != name:
+        raise InvalidRequest(
+            f"name is {shown(name)}; it must be a text of one line, at most {_LONGEST_NAME} characters."
+        )
+    return name
