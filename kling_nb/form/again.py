@@ -1,7 +1,9 @@
 """An earlier task as the beginning of a new request: its fields, its pictures as they were sent."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kling_nb.display.words import joined, one_line, plural, when
@@ -51,6 +53,8 @@ def entries_of(session: "Session", record: TaskRecord, written: Callable[[Any], 
 def _entry(session: "Session", reference: Reference, written: Callable[[Any], str]) -> Entry:
     if reference.url:
         return Entry(Source(reference.url), reference.url)
+    if _is_still(reference):
+        return Entry(Source(reference.name), reference.name)
     path = written(session.workspace.folder / reference_path(reference.sha256, reference.media_type))
     try:
         # Another picture under its name would be sent without a word.
@@ -58,6 +62,16 @@ def _entry(session: "Session", reference: Reference, written: Callable[[Any], st
     except WorkspaceError as error:
         return Entry(Source(path), problem=str(error.message))
     return Entry(Source(path), path)
+
+
+def _is_still(reference: Reference) -> bool:
+    """Tell whether the file that a picture was sent from is as it was then: its name says more than a hash."""
+    if reference.changes:
+        return False
+    try:
+        return hashlib.sha256(Path(reference.name).read_bytes()).hexdigest() == reference.sha256
+    except (OSError, ValueError):
+        return False
 
 
 def request_of(session: "Session", record: TaskRecord) -> "Request":
@@ -93,7 +107,13 @@ def history(session: "Session") -> list[tuple[str, Any]]:
     """Return the newest tasks as a list to pick from."""
     tasks = session.tasks(limit=_MOST)
     named = [
-        (joined(when(task.record.created_at), one_line(task.prompt, 50) or "no prompt", task.task_status), task.id)
+        (joined(when(task.record.created_at), one_line(task.prompt, 50) or "no prompt", *_facts(task.record)), task.id)
         for task in tasks
     ]
     return [(plural(len(tasks), "earlier task") if tasks else "none yet", ""), *named]
+
+
+def _facts(record: TaskRecord) -> tuple[str, ...]:
+    """Return what tells requests of the same minute and prompt apart."""
+    ratio = str(record.request.get("aspect_ratio") or "")
+    return plural(record.n, "image"), ratio, record.task_status, record.id.rpartition("-")[2]

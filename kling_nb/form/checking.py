@@ -80,7 +80,7 @@ def check(
         except RuleBroken as problem:
             problems.setdefault(name, _sentence(f"{_TITLES[name][0]}{str(problem).removeprefix(name)}"))
     why = _slots_problem(entries, busy=busy) or next(
-        (" ".join(_TITLES[each]) + ": see there." for each in problems), ""
+        (f"{'More options: ' * (len(_TITLES[each]) > 1)}{problems[each]}" for each in problems), ""
     )
     request = None if why else Request.checked(**fields, **_references(entries))
     return Checked(request, None if "prompt" in problems and fields["prompt"] is None else prompt, problems, why)

@@ -29,13 +29,21 @@ function render({ model, el }) {
     setTimeout(label, 2000);
   };
 
+  // anywidget's views do not follow the classes of their model.
+  const classes = () => el.classList.toggle("kling-gone", model.get("_dom_classes").includes("kling-gone"));
+
   button.addEventListener("click", copy);
   model.on("change:label change:title", label);
+  model.on("change:_dom_classes", classes);
   label();
+  classes();
   el.append(button);
   model.set("alive", true);
   model.save_changes();
-  return () => model.off("change:label change:title", label);
+  return () => {
+    model.off("change:label change:title", label);
+    model.off("change:_dom_classes", classes);
+  };
 }
 
 export default { render };

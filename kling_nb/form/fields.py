@@ -69,6 +69,11 @@ class Fields:
     def _inputs(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in (*_TEXTS, "n", "aspect_ratio", "watermark", "reuse")}
 
+    def inputs(self) -> list[tuple[Any, str]]:
+        """Return the widgets, each with the trait that a front end changes."""
+        chosen = (self.n, self.aspect_ratio)
+        return [(widget, "index" if widget in chosen else "value") for widget in self._inputs().values()]
+
     def values(self) -> dict[str, Any]:
         """Return what is in the fields, by the API's names; an empty text is None."""
         found = {name: widget.value for name, widget in self._inputs().items()}

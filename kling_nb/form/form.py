@@ -18,6 +18,7 @@ from kling_nb.form.fields import Fields
 from kling_nb.form.given import entry_of
 from kling_nb.form.parts import Parts, close
 from kling_nb.form.paying import Paying
+from kling_nb.form.press import Input
 from kling_nb.form.references import References
 from kling_nb.form.results import Results
 from kling_nb.form.sending import Order, Sending
@@ -88,7 +89,9 @@ class Form(traitlets.HasTraits):
         self.references = References(self.parts, self.namespace, self._keep, self.refresh, self._crew, self._lock)
         self.code = CodeView(self.parts)
         self.sending = Sending(self, self._crew)
-        self.paying = Paying(self.parts, self.sending.clicked, self._turn_to_sandbox, self._look_for_key)
+        self.paying = Paying(
+            self.parts, self._inputs(), self.sending.clicked, self._turn_to_sandbox, self._look_for_key
+        )
         self.results = Results(self)
         self._showing = Showing(self)
         self.whole = Whole(self, self._showing.hiding)
@@ -323,6 +326,9 @@ class Form(traitlets.HasTraits):
         own = name is not None
         self.code.show(cell(request), start + python(request, name), own=own, complete=complete)
 
+    def _inputs(self) -> list[Input]:
+        return [*self.fields.inputs(), *((slot.source, "value") for slot in self.references.slots)]
+
     def namespace(self) -> Namespace:
         """Return the notebook's variables."""
         return Namespace(places.variables())
@@ -338,6 +344,7 @@ class Form(traitlets.HasTraits):
     def _turn_to_sandbox(self) -> None:
         self._use_sandbox()
         self._look_for_key()
+        self.whole.refresh_lists()
 
     def _look_for_key(self) -> None:
         self.paying.forget_key()

@@ -22,7 +22,7 @@ class Parts:
         self._layout = widgets.Layout()
         self._styles: dict[type, widgets.Widget] = {}
 
-    def make(self, kind: Callable[..., Any], *args: Any, look: str = "", **traits: Any) -> Any:
+    def make(self, kind: Callable[..., Any], /, *args: Any, look: str = "", **traits: Any) -> Any:
         """Make a widget.
 
         Parameters

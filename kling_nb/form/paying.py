@@ -1,12 +1,13 @@
 """The row that sends: what a request takes, why it cannot be sent, and the second click for a large one."""
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from kling_nb.display.words import esc, esc_advice, joined, plural
 from kling_nb.errors import ConfigurationError, KlingError
 from kling_nb.form.parts import Parts, reveal
+from kling_nb.form.press import Input, Press
 
 if TYPE_CHECKING:
     from kling_nb.session.session import Session
@@ -18,6 +19,11 @@ NO_KEY = (
     "The sandbox needs none and costs nothing."
 )
 
+_BEHIND = (
+    '<br><span role="alert">Nothing was sent: the kernel was busy, and had not heard of your last changes. '
+    "Look at what it takes, and press again.</span>"
+)
+
 
 class Paying:
     """The widgets of the row.
@@ -26,6 +32,8 @@ class Paying:
     ----------
     parts : Parts
         Makes the widgets.
+    inputs : sequence of (widget, str)
+        What the user sees of the request, and agrees to.
     generate : callable
         Called when the user has agreed.
     use_sandbox : callable
@@ -37,6 +45,7 @@ class Paying:
     def __init__(
         self,
         parts: Parts,
+        inputs: Sequence[Input],
         generate: Callable[[], None],
         use_sandbox: Callable[[], None],
         look_again: Callable[[], None],
@@ -46,17 +55,21 @@ class Paying:
         self._n = 0
         self._looked: tuple[float, str] = (0.0, "")
         self._limit = 0
-        self._question = ""
-        main: dict[str, Any] = {"look": "kling-generate", "button_style": "primary"}
-        self.button = parts.button("Generate", "Send the request", self._clicked, **main)
+        self._question = self._told = ""
+        self._late = False
+        self._first = Press(parts, "Generate", "Send the request", "primary", inputs, self._clicked, self._behind)
+        self.button = self._first.plain
         # In another place than the first, or a double click would be an agreement.
-        main["button_style"] = "warning"
-        self.agree = parts.button("", "Send the request, large as it is", self._agreed, **main)
+        title = "Send the request, large as it is"
+        self._second = Press(parts, "", title, "warning", inputs, self._agreed, self._behind)
+        self.agree = self._second.plain
         self.back = parts.button("Do not send", "Go back without sending", lambda: self._ask(asked=False))
         self.why = parts.html(look="kling-why")
         self.sandbox = parts.button("Use the sandbox", "No key, no cost, painted pictures", use_sandbox)
         self.retry = parts.button("Look again", "Look for a key again", look_again)
-        self.box = parts.row([self.button, self.back, self.agree, self.why, self.sandbox, self.retry], "kling-go")
+        self.box = parts.row(
+            [*self._first.parts, self.back, *self._second.parts, self.why, self.sandbox, self.retry], "kling-go"
+        )
         self._ask(asked=False)
 
     def show(self, session: "Session", n: int | None, why: str) -> None:
@@ -78,7 +91,7 @@ class Paying:
         said = " ".join(part for part in (why, missing) if part)
         takes = _takes(session, n) if n is not None else ""
         warning = f'<span role="status">{esc_advice(said, 600)}</span>' if said else ""
-        self.why.value = "<br>".join(part for part in (esc(takes, 300), warning) if part)
+        self._tell("<br>".join(part for part in (esc(takes, 300), warning) if part))
         self._limit = session.settings.confirm_above
         self._question = takes
         self._n = n or 0
@@ -87,8 +100,13 @@ class Paying:
     def refuse(self, why: str) -> None:
         """Show why nothing at all can be sent."""
         self._ready = False
-        self.why.value = f'<span role="alert">{esc_advice(why, 600)}</span>'
+        self._tell(f'<span role="alert">{esc_advice(why, 600)}</span>')
         self._ask(asked=False)
+
+    def _tell(self, html: str) -> None:
+        self._told = html
+        # It stays until the next press, for the changes come in just then.
+        self.why.value = html + (_BEHIND if self._late else "")
 
     def forget_key(self) -> None:
         """Look for the key anew at the next chance."""
@@ -107,13 +125,23 @@ class Paying:
         return said
 
     def _clicked(self) -> None:
+        self._late = False
+        self._tell(self._told)
         if self._n > self._limit:
             self._ask(asked=True)
         else:
             self._generate()
 
+    def _behind(self) -> None:
+        """Say that the kernel hears of the last changes only now: what it takes is shown before it is sent."""
+        self._late = True
+        self._tell(self._told)
+        self._ask(asked=False)
+
     def _agreed(self) -> None:
         if self._asked:
+            self._late = False
+            self._tell(self._told)
             self._ask(asked=False)
             self._generate()
 
@@ -121,7 +149,7 @@ class Paying:
         self._asked = asked
         self.agree.description = f"Yes, send: {self._question}" if asked else "Yes, send"
         self.button.disabled = asked or not self._ready
-        reveal(self.agree, asked)
+        self._second.reveal(asked)
         reveal(self.back, asked)
 
 

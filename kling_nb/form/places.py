@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 MOST_BYTES = 400_000
 """What the notebook keeps of a form's results."""
 _LEFT = (
-    "A form of kling_nb was here. It works while its kernel runs: run this cell again. "
-    "`%kling history` lists what was made."
+    "A form of kling_nb was here, and its kernel has gone. For a new one run `%load_ext kling_nb`, then this cell "
+    "again; it takes the place of the results below, and `%kling history` lists them."
 )
+_CLOSED = "This form was closed. `%kling history` lists what was made; running this cell again opens a new one."
 
 _NO_WIDGETS = "Where widgets cannot be shown, `%kling` does the same in a line: `%kling help`."
 PLAIN_HTML = f'<div class="kling-plain">{note_html(_NO_WIDGETS)}</div>'
@@ -87,7 +88,7 @@ def hiding_html(name: str) -> str:
     return f'<style class="{name}-hidden">body:has({alive}) {both} {{ display: none; }}</style>'
 
 
-def static_html(name: str, results: list[str]) -> str:
+def static_html(name: str, results: list[str], *, closed: bool = False) -> str:
     """Return what stands in the notebook for a form: hidden by the form while that is there.
 
     Parameters
@@ -96,6 +97,8 @@ def static_html(name: str, results: list[str]) -> str:
         Of the form, as a class.
     results : list of str
         HTML of its runs, newest first; as many are kept as fit into a budget.
+    closed : bool
+        Whether it was put away while its kernel runs.
     """
     kept, room = [], MOST_BYTES
     for html in results:
@@ -104,6 +107,7 @@ def static_html(name: str, results: list[str]) -> str:
             break
         kept.append(html)
     more = len(results) - len(kept)
-    said = f"{_LEFT} {more} of its {len(results)} results are not kept here." if more else _LEFT
+    said = _CLOSED if closed else _LEFT
+    said += f" {more} of its {len(results)} results are not kept here." if more else ""
     style = f"<style>{_WAITING.format(name=name)} {{ display: none; }}</style>"
     return f'<div class="{name}">{style}{note_html(said)}{page(*kept)}</div>'

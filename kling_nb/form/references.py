@@ -119,14 +119,14 @@ class References:
         Returns
         -------
         str
-            The slot whose picture it has replaced; empty where it was free.
+            What was done, in words.
         """
-        free = self._free_from(0) if role == "subject" else None
-        first = SUBJECTS - 1 if role == "subject" else _ROLES.index(role)
-        at = first if free is None else free
-        replaced = SLOTS[at] if self.entries[at] is not None else ""
+        at = self._free_from(0) if role == "subject" else _ROLES.index(role)
+        if at is None:
+            return "All four subjects are taken: clear one first."
+        instead = " in place of another picture" if self.entries[at] is not None else ""
         self.fill(at, entry)
-        return replaced
+        return f"It is {SLOTS[at]} now{instead}."
 
     # ---- from Python -------------------------------------------------------------------------------
 

@@ -112,14 +112,12 @@ class Results:
 
     # ---- what a run asks for -----------------------------------------------------------------------
 
-    def use_image(self, task: "Task", index: int, role: Any) -> None:
-        """Use a result as a reference of the next request."""
+    def use_image(self, task: "Task", index: int, role: Any) -> str:
+        """Use a result as a reference of the next request; return what was done, in words."""
         image = next((each for each in task.images if each.index == index), None)
         if image is None:
-            return
-        replaced = self._form.references.use(Entry(Source(written_path(image.path)), image), role)
-        if replaced:
-            self.say(f"{replaced} held another picture, and has this one now.")
+            return "That picture is not there any more."
+        return self._form.references.use(Entry(Source(written_path(image.path)), image), role)
 
     def same_again(self, run: Run) -> None:
         """Send the same once more, where it was sent."""

@@ -48,18 +48,19 @@ class Run:
         self.head = parts.html(f'<span class="kling-title">{esc(title, 120)}</span>')
         self.progress = parts.html('<span role="status">Sending…</span>')
         self.result = parts.make(widgets.Output)
-        self.which = parts.make(widgets.Dropdown, options=[("Image 1", 0)], description="Use", look="kling-which")
+        self.which = parts.make(widgets.Dropdown, options=[("images[0]", 0)], description="Use", look="kling-which")
         self.uses = [self._use(role) for role in ("subject", "scene", "style")]
         self.again = self._button("Same again", "Ask for the same once more: new images, and paid again", self._again)
         self.load = self._button("Load this request", "Put this request into the form above", self._load)
         self.cancel = self._button("Cancel", "Cancel the task while it is not sent", self._cancel)
-        tooltip = "Take this result off the form; nothing is deleted"
+        self.done = parts.html(look="kling-done")
+        tooltip = "Take this off the form; what was sent goes on, and nothing is deleted"
         self.dismiss = self._button("", tooltip, self._dismiss, look="kling-small kling-sign-clear")
         self._actions = parts.row([self.which, *self.uses, self.again, self.load], "kling-actions")
         for part in (self.cancel, self.result, self._actions):
             reveal(part, False)
         top = parts.row([self.head, parts.row([self.cancel, self.dismiss])], "kling-head")
-        self.box = parts.column([top, self.progress, self.result, self._actions], "kling-run")
+        self.box = parts.column([top, self.progress, self.result, self._actions, self.done], "kling-run")
 
     @property
     def live(self) -> bool:
@@ -114,7 +115,7 @@ class Run:
         # Through the front end's own output, which finds the files that the links of the grid lead to.
         shown = {"text/html": html, "text/plain": data["text/plain"]}
         self.result.outputs = ({"output_type": "display_data", "data": shown, "metadata": metadata},)
-        self.which.options = [(f"Image {image.index + 1}", image.index) for image in task.images] or [("–", None)]
+        self.which.options = [(f"images[{image.index}]", image.index) for image in task.images] or [("–", None)]
         for part in (self.which, *self.uses):
             reveal(part, count > 0)
         reveal(self.which, count > 1)
@@ -135,7 +136,7 @@ class Run:
     def _use(self, role: Role) -> Any:
         def clicked() -> None:
             if self.task is not None:
-                self._listener.use_image(self.task, self.which.value, role)
+                self._say_done(self._listener.use_image(self.task, self.which.value, role))
 
         return self._button(f"as {role}", f"Use this image as {role} of the next request", clicked)
 
@@ -167,6 +168,12 @@ class Run:
     def _load(self) -> None:
         if self.task is not None:
             self._listener.load_task(self.task)
+            self._say_done("It is in the form above now.")
+
+    def _say_done(self, what: str) -> None:
+        """Say it here, for the form itself may be out of sight; and take back a question that was not answered."""
+        self._ask("")
+        self.done.value = f'<span role="status">{esc(what, 200)}</span>'
 
     def _cancel(self) -> None:
         if self.task is not None and not self.task.cancel():

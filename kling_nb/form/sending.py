@@ -86,8 +86,10 @@ class Sending:
 
     def _is_repeated(self, what: object) -> bool:
         (before, at), now = self._last, time.monotonic()
+        if what == before and now - at < runs.DOUBLE_CLICK:
+            return True
         self._last = (what, now)
-        return what == before and now - at < runs.DOUBLE_CLICK
+        return False
 
     def _send_for(self, run: Run, send: "Callable[[], Task]") -> None:
         try:

@@ -28,6 +28,7 @@ class Showing:
         self._form = form
         self._handle: Any = None
         self._last = ""
+        self._closed = False
         self.name = f"kling-static-{secrets.token_hex(4)}"
 
     @property
@@ -62,8 +63,12 @@ class Showing:
     def left(self) -> None:
         """Show that the form is gone; its results stay."""
         self._last = ""
+        self._closed = True
         self.update()
 
     def _static(self) -> dict[str, str]:
         results = [html for run in self._form.results.runs if (html := run.static_html())]
-        return {"text/html": places.static_html(self.name, results), "text/plain": repr(self._form)}
+        return {
+            "text/html": places.static_html(self.name, results, closed=self._closed),
+            "text/plain": repr(self._form),
+        }

@@ -85,7 +85,15 @@ function render({ model, el }) {
       }
       say("");
     } catch (problem) {
-      say(String(problem.message || problem));
+      say(problem.message === "Cannot send" ? "There is no kernel. Start one, and run this cell again." : String(problem.message || problem));
+    }
+  };
+
+  const tell = (message) => {
+    try {
+      model.send(message);
+    } catch {
+      say("There is no kernel. Start one, and run this cell again.");
     }
   };
 
@@ -99,12 +107,12 @@ function render({ model, el }) {
   const takeDropped = (data) => {
     const from = data.getData(OWN);
     if (from) {
-      model.send({ kind: "moved", from });
+      tell({ kind: "moved", from });
       return;
     }
     const text = (data.getData("text/uri-list") || data.getData("text/plain") || "").trim().split(/\r?\n/)[0] || "";
     if (/^https?:/i.test(text) && !text.startsWith(window.location.origin)) {
-      model.send({ kind: "text", text });
+      tell({ kind: "text", text });
     } else if (data.files.length && !text) {
       take(data.files);
     } else if (text) {
@@ -133,14 +141,21 @@ function render({ model, el }) {
     tile.classList.remove("kling-tile-over");
     takeDropped(event.dataTransfer);
   });
-  tile.addEventListener("paste", (event) => {
+  const paste = (event) => {
     stop(event);
     const files = event.clipboardData.files;
     const text = event.clipboardData.getData("text/plain").trim();
     if (files.length) take(files);
-    else if (text) model.send({ kind: "text", text });
+    else if (text) tell({ kind: "text", text });
     else say("The clipboard holds no picture.");
-  });
+  };
+  tile.addEventListener("paste", paste);
+  // The tile under the pointer is marked, so it is the one that is meant; what is typed into goes first.
+  const pasteHere = (event) => {
+    const at = document.activeElement;
+    const isTyping = at && (at.matches("input, textarea, select") || at.isContentEditable);
+    if (tile.matches(":hover") && !isTyping) paste(event);
+  };
   tile.addEventListener("click", () => { tile.focus(); input.click(); });
   tile.addEventListener("keydown", (event) => {
     if (event.key === "Enter" || event.key === " ") {
@@ -148,7 +163,7 @@ function render({ model, el }) {
       input.click();
     } else if (event.key === "Delete" || event.key === "Backspace") {
       stop(event);
-      model.send({ kind: "clear" });
+      tell({ kind: "clear" });
     }
   });
   input.addEventListener("change", () => { take(input.files); input.value = ""; });
@@ -163,12 +178,14 @@ function render({ model, el }) {
   model.on("change:filled change:title", onFilled);
   onFilled();
   window.addEventListener("keydown", keepKey, true);
+  window.addEventListener("paste", pasteHere, true);
   // From here on the kernel knows that drops and pastes arrive, and sends the thumbnail, also after a reload.
   model.send({ kind: "ready" });
 
   return () => {
     gone = true;
     window.removeEventListener("keydown", keepKey, true);
+    window.removeEventListener("paste", pasteHere, true);
     model.off("msg:custom", onMessage);
     model.off("change:filled change:title", onFilled);
     show(null);

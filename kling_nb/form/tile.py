@@ -96,3 +96,15 @@ class CopyButton(anywidget.AnyWidget):
     label = traitlets.Unicode("Copy").tag(sync=True)
     title = traitlets.Unicode("Copy").tag(sync=True)
     alive = traitlets.Bool(False).tag(sync=True)
+
+
+class PressButton(anywidget.AnyWidget):
+    """A button that tells what the fields showed when it was pressed; see `kling_nb.form.press`."""
+
+    _esm = (_HERE / "press.js").read_text()
+
+    label = traitlets.Unicode("").tag(sync=True)
+    title = traitlets.Unicode("").tag(sync=True)
+    kind = traitlets.Unicode("primary").tag(sync=True)
+    disabled = traitlets.Bool(False).tag(sync=True)
+    inputs: traitlets.List[Any] = traitlets.List().tag(sync=True)

@@ -105,14 +105,20 @@ class Whole:
 
     def _use(self, role: "Role") -> Callable[[], None]:
         def use() -> None:
-            if self.variables.value:
-                self._form.references.use(look(self.variables.value, self._form.namespace()), role)
+            chosen = self.variables.value
+            if not chosen:
+                self.say("Choose a variable first; Refresh looks for new ones.")
+                return
+            full = self._form.references.use(look(chosen, self._form.namespace()), role)
+            self.say(full if "first" in full else "")
 
         return use
 
     def _load(self) -> None:
         if self.earlier.value:
             self._form.load(task=self._form.session.task(self.earlier.value))
+        else:
+            self.say("Choose an earlier request first; Refresh looks for new ones.")
 
     def _button(self, label: str, tooltip: str, clicked: Callable[[], Any]) -> Any:
         return self._parts.button(label, tooltip, clicked, self.say)

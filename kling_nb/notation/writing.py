@@ -124,7 +124,7 @@ def python(request: Written, name: str | None) -> str:
     arguments += [f"{field}={value}" for field, value in fields.items() if value is not None]
     start = "" if name else "import kling_nb\n\nkling = kling_nb.default()\n"
     listed = "".join(f"    {argument},\n" for argument in arguments)
-    return f"{start}task = {name or 'kling'}.generate(\n{listed})"
+    return f"{start}task = {name or 'kling'}.generate(\n{listed})\ntask"
 
 
 _FIELDS = ("model_name", "aspect_ratio", "callback_url", "external_task_id")

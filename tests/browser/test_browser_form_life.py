@@ -11,7 +11,8 @@ from playwright.sync_api import expect
 COUNT = "len(__import__('ipywidgets.widgets.widget').widgets.widget._instances)"
 KEY = "import os\nos.environ.pop('KLING_SANDBOX')\nos.environ['KLING_API_KEY'] = 'a-secret-key-of-32-letters-or-so'"
 THUMBNAIL = "__import__('base64').b64encode(form.references.entries[0].thumbnail[300:600]).decode()"
-GONE = "A form of kling_nb was here. It works while its kernel runs: run this cell again."
+GONE = "A form of kling_nb was here, and its kernel has gone."
+CLOSED = "This form was closed."
 
 
 def fill(form, prompt="a cat asleep"):

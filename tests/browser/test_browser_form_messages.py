@@ -20,7 +20,7 @@ def test_what_is_typed_is_checked_at_once(open_form, photograph):
     said = form.root.get_by_role("alert")
     expect(said).to_contain_text("moood")
     expect(said).to_contain_text("mood")
-    expect(form.why).to_contain_text("Prompt: see there.")
+    expect(form.why).to_contain_text("{moood} in the prompt is not a variable")
     expect(form.generate).to_be_disabled()
     form.prompt.fill("x" * 2501)
     expect(said).to_contain_text("2,500")
@@ -36,7 +36,7 @@ def test_what_is_typed_is_checked_at_once(open_form, photograph):
     form.unfold("More options")
     form.root.get_by_role("textbox", name="Callback URL").fill("example.com")
     expect(form.root.get_by_role("alert")).to_contain_text("Callback URL")
-    expect(form.why).to_contain_text("Callback URL (more options): see there.")
+    expect(form.why).to_contain_text("More options: Callback URL")
     expect(form.generate).to_be_disabled()
     form.root.get_by_role("textbox", name="Callback URL").fill("https://example.com/told")
     form.root.get_by_role("textbox", name="External id").fill("mine 1")
@@ -114,3 +114,34 @@ def test_a_variable_that_changed_since_is_said_and_not_sent(open_form):
     form.generate.click()
     form.expect_result()
     assert len(form.bodies()) == 1
+
+
+@pytest.mark.parametrize("front_end", ["lab", "notebook"], indirect=True)
+def test_what_the_kernel_has_not_heard_of_is_not_sent(open_form, photograph):
+    form = open_form([photograph()])
+    form.type_into("Subject 1", "cat.png")
+    form.button("2").click()
+    expect(form.why).to_contain_text("2 images")
+    # As when a press overtakes the change before it.
+    form.notebook.kernel_run("form.fields.n._trait_values['index'] = 0")
+    form.generate.click()
+    expect(form.why.get_by_role("alert")).to_contain_text("Nothing was sent")
+    assert form.bodies() == []
+    form.button("3").click()
+    expect(form.why).to_contain_text("3 images")
+    form.generate.click()
+    form.expect_result(pictures=3)
+    assert [body["n"] for body in form.bodies()] == [3]
+
+
+@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
+def test_a_press_without_a_kernel_says_so(open_form, photograph):
+    form = open_form([photograph()])
+    form.type_into("Subject 1", "cat.png")
+    expect(form.generate).to_be_enabled()
+    form.page.evaluate(
+        """() => { const kernel = window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+        kernel.sendShellMessage = () => { throw new Error("Cannot send"); }; }"""
+    )
+    form.generate.click()
+    expect(form.root.locator(".kling-press-news").first).to_contain_text("There is no kernel")

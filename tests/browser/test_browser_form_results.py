@@ -60,7 +60,7 @@ def test_a_failure_is_said_in_its_card_and_stays(open_form, photograph):
     form.generate.click()
     form.expect_result()
     expect(form.root.locator(".kling-run")).to_have_count(3)
-    form.card(1).get_by_role("button", name="Take this result off the form").click()
+    form.card(1).get_by_role("button", name="Take this off the form").click()
     expect(form.root.locator(".kling-run")).to_have_count(2)
     expect(form.card(1)).to_contain_text("failed")
 
@@ -73,7 +73,7 @@ def test_a_result_becomes_a_subject_and_earlier_requests_are_asked_for_again(ope
     expect(form.why).to_contain_text("2 images")
     form.generate.click()
     form.expect_result(pictures=2)
-    form.card().get_by_role("combobox", name="Use").select_option("Image 2")
+    form.card().get_by_role("combobox", name="Use").select_option("images[1]")
     form.card().get_by_role("button", name="as subject").click()
     form.expect_picture("Subject 2", "JPEG")
     expect(form.source("Subject 2")).to_have_value(re.compile("kling_runs/sandbox/images/.*_2"))

@@ -120,6 +120,8 @@ def test_what_a_loaded_task_makes_is_found_by_reuse(kling, made):
 def test_pictures_are_named_by_where_they_are_kept(new_kling, files, sandbox, tmp_path, inside):
     kling = new_kling(workspace="kling_runs/sandbox" if inside else tmp_path / "my runs")
     task = kling.submit("a cat", subject_images=["cat.png", URL])
+    assert [entry.source.text for _, entry in entries_of(kling.session, task.record, written_path)] == ["cat.png", URL]
+    shutil.copy("hat.png", "cat.png")
     found = entries_of(kling.session, task.record, written_path)
     path = kling.session.workspace.folder / "references" / f"{task.references[0].sha256}.png"
     expected = path.relative_to(Path.cwd()) if inside else path
@@ -139,6 +141,7 @@ def test_a_picture_that_is_not_there_any_more_is_said_in_its_slot(kling, made, d
     if damage == "was changed":
         # Another picture would be sent without a word.
         shutil.copy("cat.png", stored)
+    shutil.copy("cat.png", "hat.png")
     form = kling.form(task=task)
     assert form.settle()
     assert form.request is None

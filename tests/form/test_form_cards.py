@@ -35,7 +35,7 @@ def test_a_grid(filled, person):
     assert "a cat" in run.head.value
     assert shown(run).count("<img") >= 3
     assert run.result.outputs[0]["metadata"]["kling_nb"]
-    assert [label for label, _ in run.which.options] == ["Image 1", "Image 2", "Image 3"]
+    assert [label for label, _ in run.which.options] == ["images[0]", "images[1]", "images[2]"]
     assert not revealed(run.cancel)
     assert filled.results.box.children[0] is run.box
 
@@ -326,14 +326,20 @@ def test_the_same_again_asks_before_it_sends_many(new_kling, files, person, bodi
     assert len(bodies) == 2
 
 
-def test_a_subject_that_is_replaced_is_named(filled, person):
+def test_where_a_result_goes_is_said_beside_it_and_no_subject_is_lost(filled, person):
     run = person.agrees(filled)
     while None in filled.references.entries[:4]:
         person.clicks(run.uses[0])
         assert filled.settle()
-    assert filled.whole.message.value == ""
+    assert "It is Subject 4 now." in run.done.value
+    before = names(filled)
     person.clicks(run.uses[0])
-    assert "Subject 4 held another picture" in filled.whole.message.value
+    assert "All four subjects are taken: clear one first." in run.done.value
+    person.clicks(run.uses[1])
+    assert "It is Scene now." in run.done.value
+    person.clicks(run.uses[1])
+    assert "It is Scene now in place of another picture." in run.done.value
+    assert names(filled)[:4] == before[:4]
 
 
 def test_an_observer_may_ask_for_anything(filled, person):

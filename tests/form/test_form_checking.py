@@ -116,18 +116,18 @@ def test_all_problems_are_told_at_once():
 @pytest.mark.parametrize(
     ("values", "why"),
     [
-        ({"prompt": "x" * 2501, "callback_url": "x", "n": 0}, "Prompt: see there."),
-        ({"prompt": "{gone}", "callback_url": "x"}, "Prompt: see there."),
-        ({"callback_url": "x", "n": 0}, "Images: see there."),
-        ({"external_task_id": "x" * 513, "aspect_ratio": "x"}, "Shape: see there."),
-        ({"external_task_id": "x" * 513, "callback_url": "x"}, "Callback URL (more options): see there."),
-        ({"external_task_id": "x" * 513}, "External id (more options): see there."),
-        ({"model_name": "x" * 300, "external_task_id": "x" * 513}, "Model: see there."),
+        ({"prompt": "x" * 2501, "callback_url": "x", "n": 0}, "Prompt has 2,501 characters"),
+        ({"prompt": "{gone}", "callback_url": "x"}, "{gone} in the prompt is not a variable"),
+        ({"callback_url": "x", "n": 0}, "Images is 0"),
+        ({"external_task_id": "x" * 513, "aspect_ratio": "x"}, 'Shape is "x"'),
+        ({"external_task_id": "x" * 513, "callback_url": "x"}, 'More options: Callback URL "x"'),
+        ({"external_task_id": "x" * 513}, "More options: External id has"),
+        ({"model_name": "x" * 300, "external_task_id": "x" * 513}, "Model is"),
     ],
     ids=lambda value: value[:9] if isinstance(value, str) else " ".join(value),
 )
 def test_the_first_thing_to_do_is_the_first_on_the_page(values, why):
-    assert checked(**values).why == why
+    assert checked(**values).why.startswith(why)
 
 
 def test_pictures_come_before_the_fields():

@@ -1,5 +1,6 @@
 """Before paying: what it takes, a second click for a large request, and no key; and what changed meanwhile."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -237,3 +238,60 @@ class TestChangedMeanwhile:
         run = person.waits(form)
         assert run.task.prompt == "as agreed"
         assert form.request.prompt == "another"
+
+
+class TestWhatWasSeen:
+    """A press may overtake the changes that were made before it, when the kernel is at work."""
+
+    def seen(self, form, **other):
+        """What the page shows when the button is pressed."""
+        values = [getattr(widget, name) for widget, name in form._inputs()]
+        for field, value in other.items():
+            index = next(i for i, (widget, _) in enumerate(form._inputs()) if widget is getattr(form.fields, field))
+            values[index] = value
+        return {"kind": "press", "values": values}
+
+    @pytest.mark.parametrize("other", [{"n": 3}, {"prompt": "a dog"}, {"aspect_ratio": 4}, {"reuse": True}])
+    def test_what_the_kernel_has_not_heard_of_is_not_sent(self, filled, person, creates, other):
+        live = filled.paying._first.live
+        person.tells(live, self.seen(filled, **other))
+        assert filled.results.runs == []
+        assert "Nothing was sent" in filled.paying.why.value
+        # The changes come in, and what was said stays until the next press.
+        person.types(filled.fields.prompt, "a dog")
+        assert "Nothing was sent" in filled.paying.why.value
+        person.tells(live, self.seen(filled))
+        person.waits(filled)
+        assert "Nothing was sent" not in filled.paying.why.value
+        assert len(filled.results.runs) == 1
+
+    def test_every_field_and_every_slot_counts(self, filled):
+        widgets = [widget for widget, _ in filled._inputs()]
+        fields = filled.fields
+        for widget in (fields.prompt, fields.n, fields.aspect_ratio, fields.model_name, fields.callback_url):
+            assert widget in widgets
+        for widget in (fields.external_task_id, fields.watermark, fields.reuse):
+            assert widget in widgets
+        assert all(slot.source in widgets for slot in filled.references.slots)
+
+    def test_the_plain_button_stands_in_until_the_other_is_there(self, filled, person):
+        first = filled.paying._first
+        assert revealed(first.plain)
+        person.tells(first.live, {"kind": "ready"})
+        assert not revealed(first.plain)
+        assert revealed(first.live)
+        assert (first.live.label, first.live.disabled) == ("Generate", False)
+
+    def test_agreement_to_many_counts_for_what_was_seen(self, filled, person):
+        filled.session.settings = replace(filled.session.settings, confirm_above=2)
+        person.chooses(filled.fields.n, 3)
+        person.clicks(filled.paying.button)
+        person.tells(filled.paying._second.live, self.seen(filled, n=8))
+        assert filled.results.runs == []
+        assert not revealed(filled.paying.agree)
+        assert "Nothing was sent" in filled.paying.why.value
+
+    def test_a_message_that_is_none_does_nothing(self, filled, person):
+        for message in ({}, {"kind": "press"}, {"kind": "other"}, "press"):
+            person.tells(filled.paying._first.live, message)
+        assert filled.results.runs == []

@@ -400,7 +400,7 @@ def test_a_variable_is_written_as_one_and_its_text_as_text(read_back):
     request = Written("a", "a", [Source("refs['my cat']", is_variable=True), Source("cat")], Source("cat", True))
     assert_read_back(read_back, request)
     assert python(request, "kling") == (
-        'task = kling.generate(\n    "a",\n    subject_images=[refs[\'my cat\'], "cat"],\n    scene_image=cat,\n)'
+        'task = kling.generate(\n    "a",\n    subject_images=[refs[\'my cat\'], "cat"],\n    scene_image=cat,\n)\ntask'
     )
 
 
@@ -408,7 +408,7 @@ def test_what_is_not_given_is_not_written():
     request = Written("a cat", "a cat", [CAT])
     assert cell(request) == "%%kling -s cat.png\na cat"
     assert cell(replace(request, template="", prompt="")) == "%kling -s cat.png"
-    assert python(request, "kling") == ('task = kling.generate(\n    "a cat",\n    subject_images="cat.png",\n)')
+    assert python(request, "kling") == ('task = kling.generate(\n    "a cat",\n    subject_images="cat.png",\n)\ntask')
 
 
 def test_everything_is_written_in_the_order_of_the_form(read_back):
@@ -445,7 +445,7 @@ def test_everything_is_written_in_the_order_of_the_form(read_back):
         '    callback_url="https://example.org/done",\n'
         '    external_task_id="cat 17",\n'
         "    watermark=True,\n    fit=True,\n    reuse=True,\n    yes=True,\n"
-        ")"
+        ")\ntask"
     )
     assert_read_back(read_back, request)
 

@@ -33,7 +33,8 @@ TITLES = ("Subject 1", "Subject 2", "Subject 3", "Subject 4", "Scene", "Style")
 
 _TILES_RUN = """() => {
   const fallbacks = [...document.querySelectorAll(".kling-form .kling-fallback")];
-  return fallbacks.length && fallbacks.every((one) => one.classList.contains("kling-gone"));
+  const standing = document.querySelectorAll(".kling-form .kling-stands-in:not(.kling-gone)");
+  return fallbacks.length && !standing.length && fallbacks.every((one) => one.classList.contains("kling-gone"));
 }"""
 
 
