@@ -112,7 +112,7 @@ def test_a_restart_leaves_the_results_and_so_does_closing_a_new_form(open_form, 
     # Closed, it leaves its results and nothing else.
     form.notebook.run_new("form.close()")
     expect(form.root).to_have_count(0)
-    expect(form.notebook.output(1).get_by_text(GONE)).to_be_visible()
+    expect(form.notebook.output(1).get_by_text(CLOSED)).to_be_visible()
     expect(form.notebook.output(1).get_by_role("img", name="a cat asleep")).to_be_visible()
     assert form.notebook.kernel_value(COUNT) == 0
 
