@@ -22,6 +22,9 @@ TaskStatus = Literal[
 
 ASPECT_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4", "3:2", "2:3", "21:9")
 MODEL_NAMES = ("kling-v2", "kling-v2-1")
+REFERENCE_FIELDS = ("subject_images", "scene_image", "style_image")
+FIELDS = ("prompt", "model_name", *REFERENCE_FIELDS, "aspect_ratio", "n")
+"""What a comparison can vary, by the API's names."""
 MAX_PROMPT = 2500
 MAX_SUBJECTS = 4
 MAX_N = 9

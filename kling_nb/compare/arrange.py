@@ -104,7 +104,8 @@ def _named(value: Any, side: str, names: Sequence[str]) -> list[str]:
     wished = [value] if isinstance(value, str) else list(value) if isinstance(value, Iterable) else [value]
     for name in wished:
         if name not in names:
-            raise InvalidRequest(f"{side}: there is no axis {shown(name)}; there are {', '.join(names)}.", money="")
+            there = f"there are {', '.join(names)}" if names else "nothing is varied"
+            raise InvalidRequest(f"{side}: there is no axis {shown(name)}; {there}.", money="")
     return wished
 
 

@@ -311,7 +311,7 @@ class Comparison(ShownOnce):
 
     def __repr__(self) -> str:
         axes = " × ".join(f"{axis.name} ({len(axis.levels)})" for axis in self.axes)
-        return f"<Comparison {self.name}: {axes}, {in_words(counts(self.filled()))}>"
+        return f"<Comparison {self.name}: {axes}{', ' if axes else ''}{in_words(counts(self.filled()))}>"
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Bundle:  # noqa: ARG002 - IPython's signature
         return self.bundle()

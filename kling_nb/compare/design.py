@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kling_nb.compare.levels import FIELDS, REFERENCE_FIELDS, VARIANT, Axis, Resolve, axes
+from kling_nb.compare.levels import VARIANT, Axis, Resolve, axes
 from kling_nb.display.words import plural
 from kling_nb.errors import InvalidRequest
-from kling_nb.records import Reference
+from kling_nb.records import FIELDS, REFERENCE_FIELDS, Reference
 from kling_nb.request import Request
 from kling_nb.request.problems import RuleBroken, shown
 from kling_nb.request.rules import RULES
@@ -53,7 +53,7 @@ class Cell:
     @property
     def name(self) -> str:
         """Its labels, in the order of the axes."""
-        return " × ".join(self.coordinates.values())
+        return " × ".join(self.coordinates.values()) or "the only cell"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Design:
     Parameters
     ----------
     axes : tuple of Axis
-        What is varied, in the order given.
+        What is varied, in the order given; none where one request is repeated.
     cells : tuple of Cell
         In the order of the levels, the first axis slowest; without those that were left out.
     samples : int
@@ -106,7 +106,8 @@ class Design:
             if axis.name == name:
                 return axis
         names = ", ".join(axis.name for axis in self.axes)
-        raise InvalidRequest(f"There is no axis {shown(name)}; there are {names}.", money="")
+        there = f"there are {names}" if names else "nothing is varied"
+        raise InvalidRequest(f"There is no axis {shown(name)}; {there}.", money="")
 
 
 def design(shared: Mapping[str, Any], vary: Any, variants: Any, samples: Any, where: Any, resolve: Resolve) -> Design:
@@ -140,8 +141,11 @@ def design(shared: Mapping[str, Any], vary: Any, variants: Any, samples: Any, wh
         problems.append(f"samples is {shown(samples)}; it must be a whole number, at least 1")
     if where is not None and not callable(where):
         problems.append(f"where is {shown(where)}; it must be a function. {_BY_LABELS}")
-    if not found and not problems:
-        problems.append("nothing is varied: give vary={field: levels} or variants={label: fields}")
+    if not found and not problems and samples == 1:
+        problems.append(
+            "nothing is varied: give vary={field: levels} or variants={label: fields}, or samples= above 1 for "
+            "repeats of one request"
+        )
     varied = {field for axis in found if axis.name != VARIANT for field in (axis.name,)}
     common = _common(shared, varied, resolve, problems)
     if problems:
@@ -206,7 +210,10 @@ def _cells(kept: Sequence[tuple[dict[str, str], dict[str, Any]]], common: Mappin
         except InvalidRequest as error:
             for line in error.message.splitlines():
                 problems.setdefault(line, []).append(" × ".join(coordinates.values()))
-    said = [f"{line} ({plural(len(where), 'cell')}, the first is {where[0]})" for line, where in problems.items()]
+    said = [
+        f"{line} ({plural(len(where), 'cell')}, the first is {where[0]})" if where[0] else line
+        for line, where in problems.items()
+    ]
     said = said or _repeated(cells)
     if said:
         raise InvalidRequest("\n".join(_first(said)))

@@ -70,10 +70,13 @@ def table_html(table: Table, pictures: Pictures) -> str:
         HTML.
     """
     width = image_width(table)
-    head = "".join(_head(table, level, pictures) for level in range(max(1, len(table.column_axes))))
+    # Repeats of one request have nothing to be labelled with.
+    levels = max(1, len(table.column_axes)) if table.row_axes or table.column_axes else 0
+    head = "".join(_head(table, level, pictures) for level in range(levels))
     body = "".join(_row(table, index, width, pictures) for index in range(len(table.rows)))
     style = f"{SMALL};border-collapse:collapse;margin:4px 0 8px 0;max-width:100%;border:{_LINE}"
-    return f'<table border="1" style="{style}"><thead>{head}</thead><tbody>{body}</tbody></table>'
+    above = f"<thead>{head}</thead>" if head else ""
+    return f'<table border="1" style="{style}">{above}<tbody>{body}</tbody></table>'
 
 
 def references_html(references: Sequence[Reference], previews: Mapping[str, bytes], *, size: int = 56) -> str:
@@ -195,9 +198,9 @@ def _image(filled: Filled, number: int, record: TaskRecord, image: ImageRecord, 
 
 def describe(filled: Filled, number: int, index: int, *, sandbox: bool) -> str:
     """Return which image of a comparison it is, in words: the labels of its cell, the sample and the image."""
-    labels = ", ".join(f"{axis}: {label}" for axis, label in filled.cell.coordinates.items())
-    several = f", sample {number + 1}" if len(filled.samples) > 1 else ""
-    return one_line(f"{labels}{several}, image {index + 1}{', sandbox' if sandbox else ''}", 240)
+    said = [f"{axis}: {label}" for axis, label in filled.cell.coordinates.items()]
+    said += [f"sample {number + 1}"] if len(filled.samples) > 1 else []
+    return one_line(", ".join([*said, f"image {index + 1}", *(["sandbox"] if sandbox else [])]), 240)
 
 
 def _reference(reference: Reference, jpeg: bytes | None, size: int) -> str:

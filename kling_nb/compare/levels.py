@@ -7,13 +7,10 @@ from typing import Any
 
 from kling_nb.display.words import one_line
 from kling_nb.errors import InvalidRequest
-from kling_nb.records import Reference
+from kling_nb.records import FIELDS, REFERENCE_FIELDS, Reference
 from kling_nb.request.problems import RuleBroken, shown
 from kling_nb.request.rules import RULES
 
-REFERENCE_FIELDS = ("subject_images", "scene_image", "style_image")
-FIELDS = ("prompt", "model_name", *REFERENCE_FIELDS, "aspect_ratio", "n")
-"""What can be varied, by the API's names."""
 VARIANT = "variant"
 """The axis of whole-request variants."""
 NONE = "none"

@@ -101,7 +101,7 @@ def facts(record: ComparisonRecord, costs: Costs) -> list[tuple[str, str]]:
     design = record.design
     left_out = f"{plural(design.left_out, 'combination')} left out" if design.left_out else ""
     levels = " × ".join(str(len(axis.levels)) for axis in design.axes)
-    cells = joined(f"{plural(len(design.cells), 'cell')} ({levels})", left_out)
+    cells = joined(plural(len(design.cells), "cell") + (f" ({levels})" if levels else ""), left_out)
     samples = f"{plural(design.samples, 'task')} a cell" if design.samples > 1 else ""
     known = design.tasks - costs.tasks
     paid = f"{known:,} of them asked for already" if known else ""
@@ -165,6 +165,9 @@ def _level(label: str, pictures: str) -> str:
 
 def _signs_html(table: Table) -> str:
     cell = f"{CELL};padding:1px 8px;border:1px solid {EDGE};font-weight:normal"
+    style = f"{SMALL};border-collapse:collapse;margin:4px 0"
+    if not (table.row_axes or table.column_axes):
+        return f'<table style="{style}"><tr><td style="{cell}">{esc(signs(table.cells[0][0]))}</td></tr></table>'
     heads = "".join(f'<th scope="col" style="{cell}">{esc(" / ".join(line.labels), 40)}</th>' for line in table.columns)
     body = "".join(
         f'<tr><th scope="row" style="{cell}">{esc(" / ".join(line.labels), 60)}</th>'
@@ -172,7 +175,6 @@ def _signs_html(table: Table) -> str:
         + "</tr>"
         for line, cells in zip(table.rows, table.cells, strict=True)
     )
-    style = f"{SMALL};border-collapse:collapse;margin:4px 0"
     return (
         f'<table style="{style}"><thead><tr><th style="{cell}"></th>{heads}</tr></thead><tbody>{body}</tbody></table>'
     )

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from kling_nb.compare.design import Cell, Design
-from kling_nb.compare.levels import REFERENCE_FIELDS, Axis, Level
+from kling_nb.compare.levels import Axis, Level
 from kling_nb.errors import WorkspaceError
-from kling_nb.records import Reference, TaskRecord
+from kling_nb.records import REFERENCE_FIELDS, Reference, TaskRecord
 from kling_nb.workspace.rows import reference_facts, to_json
 
 SCHEMA = 1

@@ -21,7 +21,7 @@ def table_text(table: Table) -> str:
     """Return rows and columns with a sign for each sample: ``✓`` done, ``…`` under way, ``·`` planned, ``✕`` failed."""
     heads = [" / ".join(line.labels) for line in table.columns]
     rows = [[" / ".join(line.labels), *map(signs, cells)] for line, cells in zip(table.rows, table.cells, strict=True)]
-    lines = [["", *heads], *rows]
+    lines = [["", *heads], *rows] if table.row_axes or table.column_axes else [row[1:] for row in rows]
     widths = [
         min(_WIDEST, max(len(one_line(line[column], _WIDEST)) for line in lines)) for column in range(len(lines[0]))
     ]

@@ -5,6 +5,8 @@ takes the apostrophe of ``cat's`` for an open quote. Here
 
 * white space ends a word;
 * a quote quotes only where it opens a word, or its value after ``name=`` or ``--name=``;
+* after ``name=``, also after ``--option=name=``, a comma begins another value, which a quote may open as
+  well, and a doubled quote within quotes is one of the text (``prompt="a cat, asleep","a ""hat"""``);
 * a backslash is a backslash;
 * the brackets of a subscript hold together (``refs["my cat"]``, ``images[a, b]``), but only where
   their content can be one: a lone ``[`` in a file name is a letter like any other.
@@ -96,18 +98,21 @@ def next_token(text: str, position: int = 0, *, unfinished: bool = False) -> Tok
     if start == len(text):
         return None
     parts: list[str] = []
-    quoted = False
+    quoted = listed = False
     value_start = start
     while index < len(text) and not text[index].isspace():
         end = index + 1
         if text[index] in QUOTES and index == value_start:
-            end = _quote_end(text, index, unfinished=unfinished)
-            parts.append(text[index + 1 : end].removesuffix(text[index]))
+            end = quote_end(text, index, doubled=listed, unfinished=unfinished)
+            parts.append(_between(text[index:end], doubled=listed))
             quoted = True
         else:
             if text[index] == "[":
-                end = _subscript_end(text, index)
-            elif text[index] == "=" and value_start == start and _is_name(text[start:index]):
+                end = subscript_end(text, index)
+            elif text[index] == "=" and not listed and _is_name(text[value_start:index]):
+                listed = not text.startswith("-", value_start)
+                value_start = end
+            elif text[index] == "," and listed:
                 value_start = end
             parts.append(text[index:end])
         index = end
@@ -163,9 +168,36 @@ def _is_name(text: str) -> bool:
     return bool(text) and all(c.isalnum() or c in _NAME_BEFORE_EQUALS for c in text)
 
 
-def _quote_end(text: str, start: int, *, unfinished: bool) -> int:
-    """Return the index after the quote that closes the one at `start`."""
-    end = text.find(text[start], start + 1)
+def _between(text: str, *, doubled: bool) -> str:
+    """Return what is in the quotes that a text begins with, of which the last may be missing."""
+    quote = text[0]
+    inside = text[1:-1] if len(text) > 1 and text[-1] == quote else text[1:]
+    return inside.replace(quote * 2, quote) if doubled else inside
+
+
+def quote_end(text: str, start: int, *, doubled: bool, unfinished: bool = False) -> int:
+    """Return the index after the quote that closes the one at `start`.
+
+    Parameters
+    ----------
+    text : str
+        The line.
+    start : int
+        Where the quote is that opens.
+    doubled : bool
+        Whether two quotes in a row are one of the text.
+    unfinished : bool, default False
+        The line is still being typed: an open quote reaches to its end.
+
+    Raises
+    ------
+    UsageProblem
+        If it is never closed, unless `unfinished`.
+    """
+    quote = text[start]
+    end = text.find(quote, start + 1)
+    while doubled and end >= 0 and text.startswith(quote, end + 1):
+        end = text.find(quote, end + 2)
     if end >= 0:
         return end + 1
     if unfinished:
@@ -173,11 +205,18 @@ def _quote_end(text: str, start: int, *, unfinished: bool) -> int:
     raise UsageProblem(f"the quote that opens {shown(text[start:], 30)} is never closed: close it, or leave it out")
 
 
-def _subscript_end(text: str, start: int) -> int:
+def subscript_end(text: str, start: int) -> int:
     """Return the index after the ``]`` that closes the ``[`` at `start`, or after that ``[`` alone.
 
     White space belongs to a subscript only in quotes and beside ``[``, ``]``, ``,`` and ``:``; the
     prompt's words after a file named ``cat[1.png`` are thereby kept out.
+
+    Parameters
+    ----------
+    text : str
+        The line.
+    start : int
+        Where the bracket is that opens.
     """
     index, depth, previous, spaced = start, 0, "[", False
     while index < len(text):

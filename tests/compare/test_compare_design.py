@@ -94,6 +94,23 @@ def test_where_leaves_cells_out(compare):
     assert "1 combination left out" in made.bundle()[0]["text/plain"]
 
 
+def test_repeats_of_one_request_are_a_comparison_of_one_cell(compare):
+    made = compare(samples=3)
+    assert (made.axes, [dict(cell.coordinates) for cell in made.cells], made.design.tasks) == ((), [{}], 3)
+    assert made.design.left_out == 0
+    text = made.bundle()[0]["text/plain"]
+    assert "1 cell · 3 tasks a cell" in text
+    assert repr(made) == f"<Comparison {made.name}: 0 of 3 tasks done · 3 planned>"
+    assert records.from_data(json.loads(records.to_text(made.design))) == made.design
+    with pytest.raises(InvalidRequest, match="nothing is varied"):
+        made.grid(rows="n")
+    with pytest.raises(InvalidRequest, match="nothing is varied"):
+        made.design.axis("n")
+    with pytest.raises(InvalidRequest) as caught:
+        compare(samples=3, subject_images=None)
+    assert caught.value.message == "subject_images is missing; give 1 to 4 images"
+
+
 def test_a_plan_sends_and_writes_nothing(compare, sandbox, tree):
     before = tree(Path.cwd())
     made = compare(vary={"n": [1, 2, 3]}, samples=2)

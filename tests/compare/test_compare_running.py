@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from kling_nb.compare import planview
+from kling_nb.compare.arrange import arrange
 from kling_nb.compare.records import place
 from kling_nb.errors import (
     AuthenticationFailed,
@@ -79,6 +81,26 @@ def test_a_larger_design_pays_for_what_is_new(compare, sandbox):
     assert more.seed == first.seed
     before = {task.id for task in first.tasks}
     assert before <= {task.id for task in more.tasks}
+
+
+def test_repeats_of_one_request_read_well(compare, sandbox):
+    made = compare(vary=None, samples=3, n=2).run()
+    assert made.counts == {"done": 3}
+    assert len(creates(sandbox)) == 3
+    data = made._repr_mimebundle_()[0]
+    assert data["text/plain"].splitlines() == [f"Comparison {made.name} · 3 tasks done", "✓✓✓"]
+    assert "<thead>" not in data["text/html"]
+    assert 'alt="sample 1, image 1, sandbox"' in data["text/html"]
+    html, line = planview.progress([], arrange(made.design, made.filled()), [], now=0.0, expected=None)
+    assert "<th" not in html
+    assert "✓✓✓" in html
+    frame = made.to_dataframe()
+    assert list(frame.columns[:3]) == ["comparison", "sample", "state"]
+    assert frame["sample"].tolist() == [0, 0, 1, 1, 2, 2]
+    # More of them go on from there.
+    more = compare(vary=None, samples=4, n=2).run()
+    assert len(creates(sandbox)) == 4
+    assert {task.id for task in made.tasks} < {task.id for task in more.tasks}
 
 
 def test_an_ordinary_task_of_the_same_request_is_no_sample(compare, kling, cat, sandbox):
