@@ -184,6 +184,9 @@ class Comparison(ShownOnce):
         self, where: Screen, *, yes: bool, timeout: float | None = None, retry: bool = False, background: bool = False
     ) -> None:
         """Run it with a screen of the caller's; see `run` and `retry_failed`."""
+        if background and not where.in_background:
+            # Its line is the next prompt's when the cell has ended.
+            where = Screen()
         seconds = seconds_of(timeout, self.session.settings.timeout)
         run = Run(self, lambda tasks, notes: self._show_progress(where, tasks, notes))
         try:
@@ -258,6 +261,10 @@ class Comparison(ShownOnce):
         if not any(record.task_status != "cancelled" for record in tasks.values()):
             return self._plan(tasks)
         return self.grid().bundle_with(self._remaining(tasks))
+
+    def planned(self) -> Bundle:
+        """Return its plan as a front end shows it, also of one that was begun or is done."""
+        return self._plan(self.records())
 
     def stored(self) -> StoredComparison:
         """Return it as the journal keeps it."""

@@ -36,7 +36,7 @@ def run(magics: "KlingMagics", line: str, cell: str | None, local_ns: Mapping[st
 
     Returns
     -------
-    Task, TaskList, DryRun or None
+    Task, Comparison, TaskList, DryRun or None
         Shown already.
 
     Raises
@@ -59,6 +59,10 @@ def run(magics: "KlingMagics", line: str, cell: str | None, local_ns: Mapping[st
 
 def _generate(shell: Any, call: Call, namespace: Namespace) -> Any:
     options = call.options
+    if call.compares:
+        from kling_nb.magics.comparing import compare
+
+        return compare(shell, call, _fields(call, namespace), namespace, lambda text: _typed(call, text, namespace))
     session = facade.default().session
     request = session.request(_fields(call, namespace), fit=options["fit"])
     where = screen(quiet=call.silenced or options["quiet"])
@@ -113,21 +117,23 @@ def _fields(call: Call, namespace: Namespace) -> dict[str, Any]:
     from kling_nb.request import NamedSource
 
     options = call.options
-    prompt = call.prompt
-    if prompt and not options["raw"]:
-        prompt = interpolate(prompt, namespace.__getitem__, namespace.names())
 
     def reference(text: str | None) -> Any:
         return None if text is None else NamedSource(*find(text, namespace))
 
     return {
-        "prompt": prompt,
+        "prompt": call.prompt and _typed(call, call.prompt, namespace),
         "subject_images": [reference(text) for text in options["subject"]],
         "scene_image": reference(options["scene"]),
         "style_image": reference(options["style"]),
         **{name: options[name] for name in ("n", "aspect_ratio", "model_name", "callback_url", "external_task_id")},
         "watermark": options["watermark"] or None,
     }
+
+
+def _typed(call: Call, prompt: str, namespace: Namespace) -> str:
+    """Return a prompt as it is sent, with the notebook's variables in it."""
+    return prompt if call.options["raw"] else interpolate(prompt, namespace.__getitem__, namespace.names())
 
 
 def _one_line(error: Exception) -> str:

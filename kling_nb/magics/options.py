@@ -4,9 +4,10 @@ import re
 from typing import Any, NamedTuple
 
 from kling_nb.magics.commandtable import COMMANDS, Command, read_command
+from kling_nb.notation import varying
 from kling_nb.notation.optiontable import BY_NAME, OPTIONS, Option, is_option
 from kling_nb.notation.prompt import python_name, unquoted
-from kling_nb.notation.tokenizer import Token, UsageProblem, near, next_token, shown
+from kling_nb.notation.tokenizer import QUOTES, Token, UsageProblem, near, next_token, shown
 
 __all__ = ["COMMANDS", "OPTIONS", "Call", "Command", "Option", "UsageProblem", "help_text", "parse_line"]
 
@@ -33,6 +34,11 @@ class Call(NamedTuple):
     options: dict[str, Any]
     prompt: str | None
     silenced: bool
+
+    @property
+    def compares(self) -> bool:
+        """Whether it asks for a comparison instead of a task."""
+        return bool(self.options["vary"]) or self.options["samples"] is not None
 
 
 # What editors and phones make of a typed hyphen or two.
@@ -78,10 +84,13 @@ def parse_line(line: str, *, cell: str | None) -> Call:
         prompt = _line_prompt(text[start:].strip(), bare=not text[:start].strip(), marked=marked)
     else:
         prompt = _cell_prompt(text[start:].strip(), cell.strip(), marked=marked)
-    if not options["subject"]:
+    if not options["subject"] and "subject_images" not in _varied(options):
         example = "%kling -s cat a cat asleep" if cell is None else "%%kling -s cat"
         raise UsageProblem(f"a generation needs at least one subject, as in `{example}`: name one with -s")
-    return Call(None, "", options, prompt or None, silenced)
+    call = Call(None, "", options, prompt or None, silenced)
+    if call.compares:
+        _check_comparison(call, in_cell=cell is not None)
+    return call
 
 
 def help_text() -> str:
@@ -133,6 +142,8 @@ def _read_options(text: str, *, in_cell: bool) -> tuple[dict[str, Any], int, boo
         if token is None or token.text == "--":
             return options, token.end if token else start, True
         option, value, position = _read_option(text, token, in_cell=in_cell)
+        if option.kind == "levels" and value.field in _varied(options):
+            raise UsageProblem(f"{value.field} is varied twice: give all its values behind one {option.names[0]}")
         if option.repeatable:
             options[option.destination].append(value)
         elif option.metavar and option.destination in seen:
@@ -165,19 +176,24 @@ def _read_option(text: str, token: Token, *, in_cell: bool) -> tuple[Option, Any
             raise UsageProblem(f"{name} takes no value, and has {shown(attached, 40)}: leave it out")
         return option, True, token.end
     if attached is not None:
-        return option, _value(option, name, attached), token.end
+        raw = text[token.start : token.end].partition("=")[2]
+        return option, _value(option, name, attached, raw), token.end
     following = next_token(text, token.end)
     if following is None:
         raise _no_value(option, name, "the options end there")
     if not following.quoted and (following.text == "--" or is_option(following.text)):
         raise _no_value(option, name, f"{shown(following.text, 40)} comes next")
-    return option, _value(option, name, following.text), following.end
+    raw = text[following.start : following.end]
+    return option, _value(option, name, following.text, raw), following.end
 
 
-def _value(option: Option, name: str, value: str) -> Any:
+def _value(option: Option, name: str, value: str, raw: str) -> Any:
+    """Return an option's value; `raw` is the same with its quotes."""
     if not value.strip():
         raise _no_value(option, name, "it is empty")
-    if option.kind == "integer":
+    if option.kind == "levels":
+        return varying.parse(value if raw[:1] in QUOTES else raw)
+    if option.kind in {"integer", "count"}:
         try:
             return int(value)
         except ValueError:
@@ -244,6 +260,31 @@ def _line_prompt(text: str, *, bare: bool, marked: bool) -> str:
             f"`%kling -s cat {shown(prompt, 30)[1:-1]}`{command}"
         )
     return prompt
+
+
+def _varied(options: dict[str, Any]) -> list[str]:
+    """Return the fields that are varied."""
+    return [each.field for each in options["vary"]]
+
+
+def _check_comparison(call: Call, *, in_cell: bool) -> None:
+    """Refuse what a task may have and a comparison may not."""
+    options = call.options
+    if options["external_task_id"] is not None:
+        which = "--vary" if options["vary"] else "--samples"
+        raise UsageProblem(f"--external-task-id names one task, and {which} asks for several: leave one of the two out")
+    if options["samples"] == 1 and not options["vary"]:
+        raise UsageProblem("--samples 1 repeats nothing: give 2 or more, or vary a field, as in `--vary n=1,4`")
+    if call.prompt and "prompt" in _varied(options):
+        if in_cell:
+            raise UsageProblem(
+                "the prompt is varied, and the cell has one as well: leave one of the two out. A %%kling cell cannot "
+                "be empty, so vary prompts on a line: `%kling -s cat --vary prompt=…`"
+            )
+        raise UsageProblem(
+            f"the prompt is varied, and {shown(call.prompt, 40)} comes after the options: leave one of the two out. "
+            'Values with spaces are in quotes, as in `--vary prompt="a cat","a hat"`'
+        )
 
 
 def _cell_prompt(words: str, body: str, *, marked: bool) -> str:

@@ -123,6 +123,37 @@ def find(text: str, namespace: Namespace) -> Found:
 # --- variables -----------------------------------------------------------------------------------
 
 
+def variable(text: str, namespace: Namespace) -> Found | None:
+    """Find what a variable stands for, with attributes and subscripts.
+
+    Parameters
+    ----------
+    text : str
+        As typed: ``prompts``, ``df.prompt``, ``studies["cats"]``.
+    namespace : Namespace
+        The variables that there are.
+
+    Returns
+    -------
+    Found or None
+        None for a text that can be no variable, as ``kling-v2`` and ``4`` cannot.
+
+    Raises
+    ------
+    UsageProblem
+        If it could be one and there is none, naming the nearest variables.
+    """
+    expression = _parsed(text)
+    if expression is None:
+        return None
+    try:
+        return Found(_value(expression, namespace), text)
+    except _NotFound as problem:
+        likely = [] if str(problem) else near(_root(expression), namespace.names())
+        nearest = f"; nearest: {', '.join(likely)}" if likely else ""
+        raise UsageProblem(str(problem) or f"{shown(text, 40)} is no variable of the notebook{nearest}") from None
+
+
 def _parsed(text: str) -> ast.expr | None:
     """Return a name with attributes and subscripts as a tree, or None for anything else."""
     if len(text) > _LONGEST_EXPRESSION:

@@ -6,7 +6,7 @@ takes the apostrophe of ``cat's`` for an open quote. Here
 * white space ends a word;
 * a quote quotes only where it opens a word, or its value after ``name=`` or ``--name=``;
 * after ``name=``, also after ``--option=name=``, a comma begins another value, which a quote may open as
-  well, and a doubled quote within quotes is one of the text (``prompt="a cat, asleep","a ""hat"""``);
+  well, and a doubled quote within quotes is one of the text (``prompt="a cat, asleep","a ""big"" hat"``);
 * a backslash is a backslash;
 * the brackets of a subscript hold together (``refs["my cat"]``, ``images[a, b]``), but only where
   their content can be one: a lone ``[`` in a file name is a letter like any other.
@@ -104,7 +104,7 @@ def next_token(text: str, position: int = 0, *, unfinished: bool = False) -> Tok
         end = index + 1
         if text[index] in QUOTES and index == value_start:
             end = quote_end(text, index, doubled=listed, unfinished=unfinished)
-            parts.append(_between(text[index:end], doubled=listed))
+            parts.append(unescaped(text[index:end]) if listed else text[index + 1 : end].removesuffix(text[index]))
             quoted = True
         else:
             if text[index] == "[":
@@ -168,11 +168,17 @@ def _is_name(text: str) -> bool:
     return bool(text) and all(c.isalnum() or c in _NAME_BEFORE_EQUALS for c in text)
 
 
-def _between(text: str, *, doubled: bool) -> str:
-    """Return what is in the quotes that a text begins with, of which the last may be missing."""
+def unescaped(text: str) -> str:
+    """Return what is in the quotes round a text, in which a doubled quote is one.
+
+    Parameters
+    ----------
+    text : str
+        Begins with a quote; the last one may be missing.
+    """
     quote = text[0]
     inside = text[1:-1] if len(text) > 1 and text[-1] == quote else text[1:]
-    return inside.replace(quote * 2, quote) if doubled else inside
+    return inside.replace(quote * 2, quote)
 
 
 def quote_end(text: str, start: int, *, doubled: bool, unfinished: bool = False) -> int:

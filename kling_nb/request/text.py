@@ -160,12 +160,29 @@ def _exists(path: Path) -> bool:
     return True
 
 
-def _matches(pattern: str) -> Iterator[Found]:
+def matches(text: str) -> list[str]:
+    """Return the files of a glob in their natural order; none for a text that is a file's own name, or no glob.
+
+    Parameters
+    ----------
+    text : str
+        As of `find`.
+    """
+    if any(_exists(_expanded(each)) for each in (text, text.strip())) or not glob.has_magic(text):
+        return []
+    return _files_of(text.strip())
+
+
+def _files_of(pattern: str) -> list[str]:
     try:
         found = glob.glob(str(_expanded(pattern)), recursive=True)  # noqa: PTH207 - takes absolute patterns too
     except (OSError, ValueError, re.error):
         found = []
-    files = sorted((name for name in found if not os.path.isdir(name)), key=_natural)  # noqa: PTH112 - as glob's
+    return sorted((name for name in found if not os.path.isdir(name)), key=_natural)  # noqa: PTH112 - as glob's
+
+
+def _matches(pattern: str) -> Iterator[Found]:
+    files = _files_of(pattern)
     if not files:
         raise Unsuitable(f"matches no file{_where(pattern)}")
     for name in files:

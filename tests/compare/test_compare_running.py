@@ -91,7 +91,7 @@ def test_repeats_of_one_request_read_well(compare, sandbox):
     assert data["text/plain"].splitlines() == [f"Comparison {made.name} · 3 tasks done", "✓✓✓"]
     assert "<thead>" not in data["text/html"]
     assert 'alt="sample 1, image 1, sandbox"' in data["text/html"]
-    html, line = planview.progress([], arrange(made.design, made.filled()), [], now=0.0, expected=None)
+    html, _ = planview.progress([], arrange(made.design, made.filled()), [], now=0.0, expected=None)
     assert "<th" not in html
     assert "✓✓✓" in html
     frame = made.to_dataframe()
