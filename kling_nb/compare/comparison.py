@@ -15,6 +15,7 @@ from kling_nb.compare.states import counts, in_words, state
 from kling_nb.display import Bundle
 from kling_nb.display.words import plural
 from kling_nb.engine.polling import typical
+from kling_nb.errors import WaitInterrupted
 from kling_nb.records import TaskRecord
 from kling_nb.session.echo import ShownOnce
 from kling_nb.session.history import TaskList
@@ -195,11 +196,16 @@ class Comparison(ShownOnce):
                 run.keep_current(lambda: self._show_end(where))
             else:
                 run.watch(seconds)
-        except BaseException:
+        except BaseException as error:
+            # An interrupt between two steps is no other than one within them: what was not sent is not sent.
+            bare = isinstance(error, KeyboardInterrupt) and not isinstance(error, WaitInterrupted)
+            interrupted = run.interrupted() if bare and run.jobs else None
             if run.jobs:
                 self._show_end(where)
             else:
                 where.done()
+            if interrupted is not None:
+                raise interrupted from None
             raise
         if not background:
             self._show_end(where)

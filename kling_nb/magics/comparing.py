@@ -129,7 +129,7 @@ def _pictures(field: str, item: Item, namespace: Namespace) -> Iterator[Any]:
     if files:
         yield from (NamedSource(name, name) for name in files)
     else:
-        yield NamedSource(*found)
+        yield _picture(*found) if isinstance(found.value, list | tuple) else NamedSource(*found)
 
 
 def _several(field: str, text: str, namespace: Namespace) -> Any:
@@ -186,7 +186,9 @@ def _plain(key: Any) -> Any:
 
 
 def _picture(value: Any, name: str) -> Any:
-    """Return a picture by its name; a file or a URL has its own already."""
+    """Return a picture, or several, by their name; a file or a URL has its own already."""
     from kling_nb.request import NamedSource
 
+    if isinstance(value, list | tuple):
+        return [_picture(each, f"{name}[{index}]") for index, each in enumerate(value)]
     return value if value is None or isinstance(value, str | os.PathLike) else NamedSource(value, name)

@@ -1,7 +1,7 @@
 """What the Tab key offers on a `%kling` line."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kling_nb.magics.options import COMMANDS, OPTIONS, Option, split_option
@@ -10,11 +10,22 @@ from kling_nb.notation.names import Namespace, files
 from kling_nb.notation.pictures import NO_REFERENCE, rank
 from kling_nb.notation.prompt import insertable
 from kling_nb.notation.tokenizer import QUOTES, Token, next_token
+from kling_nb.notation.varying import last_item
+from kling_nb.records import ASPECT_RATIOS, FIELDS, MAX_N, MODEL_NAMES, REFERENCE_FIELDS
 
 if TYPE_CHECKING:
     from IPython.core.completer import CompletionContext, MatcherAPIv2, SimpleMatcherResult
 
 _MOST_MATCHES = 200
+_KNOWN = {
+    "model_name": MODEL_NAMES,
+    "aspect_ratio": (*ASPECT_RATIOS, "none"),
+    "n": tuple(str(n) for n in range(1, MAX_N + 1)),
+    "scene_image": ("none",),
+    "style_image": ("none",),
+}
+"""What the fields of a comparison may be, as far as it is known."""
+_TABLES = frozenset({"numpy", "pandas", "polars"})
 
 
 class Match(NamedTuple):
@@ -164,7 +175,10 @@ def _on_line(line: str, sources: _Sources, *, in_cell: bool) -> Completions:
             option = None
     fragment = line[last:]
     if option is not None:
-        return Completions(fragment, _values(option, fragment, sources, in_cell=in_cell))
+        return _values(option, fragment, words, sources, in_cell=in_cell)
+    option, _, value = split_option(fragment)
+    if option is not None and option.metavar and value is not None:
+        return _values(option, value, words, sources, in_cell=in_cell)
     return _option(fragment, given, sources, first=not words, in_cell=in_cell)
 
 
@@ -205,9 +219,6 @@ def _argument(task: bool, choices: tuple[str, ...], typed: str | None, sources: 
 
 def _option(fragment: str, given: set[str], sources: _Sources, *, first: bool, in_cell: bool) -> Completions:
     """Return what may come where an option, the first word or the prompt's first word is typed."""
-    option, _, value = split_option(fragment)
-    if option is not None and option.metavar and value is not None:
-        return Completions(value, _values(option, value, sources, in_cell=in_cell))
     matches = [
         Match(name, "option")
         for each in OPTIONS
@@ -222,14 +233,53 @@ def _option(fragment: str, given: set[str], sources: _Sources, *, first: bool, i
     return Completions(fragment, found)
 
 
-def _values(option: Option, fragment: str, sources: _Sources, *, in_cell: bool) -> list[Match]:
+def _values(option: Option, fragment: str, words: Sequence[Token], sources: _Sources, *, in_cell: bool) -> Completions:
+    """Return what may come as an option's value."""
+    if option.kind == "levels":
+        return _levels(fragment, words, sources, in_cell=in_cell)
     if option.kind == "reference":
-        return _references(fragment, sources, in_cell=in_cell)[:_MOST_MATCHES]
-    return [Match(each, "value") for each in option.values() if each.startswith(fragment)]
+        return Completions(fragment, _references(fragment, sources, in_cell=in_cell)[:_MOST_MATCHES])
+    return Completions(fragment, [Match(each, "value") for each in option.values() if each.startswith(fragment)])
 
 
-def _references(fragment: str, sources: _Sources, *, in_cell: bool) -> list[Match]:
-    """Return the variables and pictures whose name begins with what is typed, images first."""
+def _levels(fragment: str, words: Sequence[Token], sources: _Sources, *, in_cell: bool) -> Completions:
+    """Return a field that is not varied yet, or what may come as the last of a field's values."""
+    if fragment.startswith(tuple(QUOTES)):
+        return _prompt(fragment, sources.namespace)
+    field, equals, values = fragment.partition("=")
+    if not equals:
+        varied = {word.text.removeprefix("--vary=").partition("=")[0] for word in words}
+        names = [f"{each}=" for each in FIELDS if each.startswith(field) and each not in varied]
+        return Completions(fragment, [Match(name, "field") for name in names])
+    start = last_item(values)
+    typed, before = values[start:], values[:start].split(",")
+    if field == "prompt" and "{" in typed:
+        return _prompt(typed, sources.namespace)
+    known = [each for each in _KNOWN.get(field, ()) if each not in before]
+    matches = [Match(each, "value") for each in known if each.startswith(typed)]
+    if field in REFERENCE_FIELDS:
+        matches += _references(typed, sources, in_cell=in_cell, listed=True)
+    elif field in FIELDS and not start:
+        namespace = sources.namespace
+        names = [name for name in namespace.names() if name.startswith(typed)]
+        matches += [Match(name, "variable") for name in sorted(names) if _is_collection(namespace[name])]
+    return Completions(typed, matches[:_MOST_MATCHES])
+
+
+def _is_collection(value: Any) -> bool:
+    """Tell whether a value may hold the levels of a field."""
+    kind = type(value)
+    if issubclass(kind, (list, tuple, dict, range)):
+        return True
+    is_table = kind.__name__ in {"Series", "Index", "ndarray"} and kind.__module__.partition(".")[0] in _TABLES
+    return is_table and getattr(value, "ndim", 1) == 1
+
+
+def _references(fragment: str, sources: _Sources, *, in_cell: bool, listed: bool = False) -> list[Match]:
+    """Return the variables and pictures whose name begins with what is typed, images first.
+
+    A comma within a name ends it where it is one of those that are `listed`.
+    """
     quote = fragment[:1] if fragment[:1] in QUOTES else ""
     typed = fragment.removeprefix(quote)
     names = []
@@ -242,15 +292,16 @@ def _references(fragment: str, sources: _Sources, *, in_cell: bool) -> list[Matc
         if ranks[name] < NO_REFERENCE
     ]
     for path in _listed(lambda: sources.list_files(typed)):
-        word = _as_word(path, quote, sources.namespace, in_cell=in_cell)
+        word = _as_word(path, quote, sources.namespace, in_cell=in_cell, listed=listed)
         if word:
             matches.append(Match(word, "path"))
     return matches
 
 
-def _as_word(path: str, quote: str, namespace: Namespace, *, in_cell: bool) -> str:
+def _as_word(path: str, quote: str, namespace: Namespace, *, in_cell: bool, listed: bool) -> str:
     """Return a path as it must be typed to be one word, and to be a path; nothing if it cannot be."""
     needs_quotes = any(map(str.isspace, path)) or path[0] in QUOTES or (in_cell and path[0] == "#")
+    needs_quotes = needs_quotes or (listed and "," in path)
     if not quote and not needs_quotes:
         return f"./{path}" if path in namespace else path
     mark = quote or next((each for each in QUOTES if each not in path), "")

@@ -150,6 +150,7 @@ def _unknown(field: str) -> str:
     word = field.lower().lstrip("-").replace("-", "_")
     if word in _REPEATS:
         return f"there is no field {shown(field, 40)} to vary: `--samples 4` repeats every request, without a seed"
-    meant = [word] if word in FIELDS else [_MEANT[word]] if word in _MEANT else near(word, list(FIELDS), 1)
+    known = word if word in FIELDS else _MEANT.get(word) or _MEANT.get(word.removesuffix("s"))
+    meant = [known] if known else near(word, list(FIELDS), 1)
     hint = f"did you mean {meant[0]}?" if meant else f"it can be {', '.join(FIELDS)}"
     return f"there is no field {shown(field, 40)} to vary: {hint}"

@@ -4,6 +4,7 @@ import types
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ import kling_nb
 from kling_nb.magics.completion import Match, complete, make_matcher
 from kling_nb.magics.options import COMMANDS, OPTIONS, parse_line
 from kling_nb.notation.names import Namespace
-from kling_nb.records import ASPECT_RATIOS, MODEL_NAMES
+from kling_nb.records import ASPECT_RATIOS, FIELDS, MODEL_NAMES
 
 OPTION_NAMES = [name for option in OPTIONS for name in option.names]
 COMMAND_NAMES = [command.name for command in COMMANDS]
@@ -123,6 +124,64 @@ def test_what_may_be_given_once_is_offered_once():
 )
 def test_values(text, expected):
     assert offered(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("%kling --vary ", [f"{field}=" for field in FIELDS]),
+        ("%kling --vary s", ["subject_images=", "scene_image=", "style_image="]),
+        ("%kling --vary=sc", ["scene_image="]),
+        ("%kling --vary n=1,2 --vary=scene_image=none --vary s", ["subject_images=", "style_image="]),
+        ("%kling --vary n=1,2 --vary n", []),
+        ("%%kling -s cat --vary sc", ["scene_image="]),
+        ("%kling --vary model_name=", [*MODEL_NAMES, "beds", "bunch", "sizes"]),
+        ("%kling --vary model_name=kling-v2,", ["kling-v2-1"]),
+        ("%kling --vary=model_name=kling-v2,k", ["kling-v2-1"]),
+        ("%kling --vary aspect_ratio=1:1,n", ["none"]),
+        ("%kling --vary aspect_ratio=3", ["3:4", "3:2"]),
+        ("%kling --vary n=1,2,", list("3456789")),
+        ("%kling --vary n=s", ["sizes"]),
+        ("%kling --vary prompt=b", ["beds", "bunch"]),
+        ('%kling --vary prompt="b', []),
+        ("%kling --vary prompt=beds,b", []),
+        ('%kling --vary prompt="at dusk, {be', ["being", "best_hat"]),
+        ('%kling --vary prompt="a, b","at {t', ["time_of_day"]),
+        ('%kling --vary "prompt=at {t', ["time_of_day"]),
+        ("%kling --vary style_image=bea", ["beach", "bear", "./bear"]),
+        ("%kling --vary style_image=no", ["none"]),
+        ("%kling --vary style_image=none,beac", ["beach"]),
+        ("%kling --vary style_image=refs/h", ["refs/hat.png"]),
+        ('%kling --vary style_image="my beach.png",refs/h', ["refs/hat.png"]),
+        ("%kling --vary style_image=beach,my", ['"my beach.png"', '"my dir/']),
+        ('%kling --vary style_image=beach,"my b', ['"my beach.png"']),
+        ("%kling --vary style_image=refs/red", ['"refs/red, blue.png"']),
+        ("%kling --vary subject_images=no", []),
+        ("%kling --vary colour=", []),
+        ("%kling --samples ", []),
+        ("%kling --samples=", []),
+    ],
+)
+def test_what_may_be_compared(text, expected):
+    variables = VARIABLES | {"sizes": range(3), "bunch": pd.Series([1])}
+    files = [*list_files(""), "refs/red, blue.png"]
+    found = complete(text, Namespace(variables), lambda prefix: [each for each in files if each.startswith(prefix)])
+    assert text.endswith(found.fragment)
+    assert [match.text for match in found.matches] == expected
+
+
+def test_every_level_offered_is_one_that_parses():
+    for field in FIELDS:
+        for before in ("", "x,"):
+            for name in offered(f"%kling --vary {field}={before}"):
+                if not name.endswith("/"):
+                    (varied,) = parse_line(f"-s cat --vary {field}={before}{name}", cell=None).options["vary"]
+                    assert len(varied.items) == (2 if before else 1)
+
+
+def test_what_may_be_varied_again_is_offered_again():
+    assert "--vary" in offered("%kling -s cat --vary n=1,2 ")
+    assert "--samples" not in offered("%kling -s cat --samples 2 ")
 
 
 def test_kinds():
@@ -293,13 +352,16 @@ def kernel(tmp_path_factory):
 @pytest.mark.parametrize(
     ("code", "start", "expected"),
     [
-        ("%kling --s", 7, ["--subject", "--scene", "--style"]),
+        ("%kling --s", 7, ["--subject", "--scene", "--style", "--samples"]),
         ("img = %kling --wa", 13, ["--watermark"]),
         ("%%kling -a 3", 11, ["3:4", "3:2"]),
         ("%kling -s refs/h", 10, ["refs/hat.png"]),
         ("%kling -s refs/", 10, ["refs/hat.png", '"refs/my hat.png"']),
         ('%kling -s "refs/m', 10, ['"refs/my hat.png"']),
         ("%kling --scene=be", 15, ["beach"]),
+        ("%kling --vary scene", 14, ["scene_image="]),
+        ("%kling --vary model_name=kling-v2,k", 34, ["kling-v2-1"]),
+        ("x = %kling --vary n=1,2 --vary style_image=bea", 43, ["beach"]),
         ("%kling show ", 12, ["cat-17"]),
         ("%kling -s beach at {pri", 20, ["prices"]),
         ("%kling -s beach pri", 16, []),

@@ -43,7 +43,7 @@ def test_every_option_has_a_key_whether_given_or_not():
     assert options == {
         "subject": ["cat"], "scene": None, "style": None, "n": None, "aspect_ratio": None, "model_name": None,
         "callback_url": None, "external_task_id": None, "watermark": False, "out": None, "background": False,
-        "dry_run": False, "reuse": False, "fit": False, "yes": False, "raw": False, "quiet": False, "help": False,
+        "dry_run": False, "reuse": False, "fit": False, "vary": [], "samples": None, "yes": False, "raw": False, "quiet": False, "help": False,
     }  # fmt: skip
 
 
@@ -71,6 +71,18 @@ def test_every_option_has_a_key_whether_given_or_not():
         ("--quiet -q", {"quiet": True}),
         ('-s "--scene"', {"subject": ["cat", "--scene"]}),
         ("--scene=--style", {"scene": "--style"}),
+        ("--samples 3", {"samples": 3}),
+        ("--samples=-3", {"samples": -3}),  # likewise
+        ("--vary n=1,4", {"vary": [("n", (("1", False), ("4", False)))]}),
+        ("--vary=n=1,4 --samples 2", {"vary": [("n", (("1", False), ("4", False)))], "samples": 2}),
+        ('--vary model_name="a b",c', {"vary": [("model_name", (("a b", True), ("c", False)))]}),
+        ('--vary=model_name="a b",c', {"vary": [("model_name", (("a b", True), ("c", False)))]}),
+        ('--vary "model_name=a b,c"', {"vary": [("model_name", (("a b", False), ("c", False)))]}),
+        ("--vary='model_name=a b,c'", {"vary": [("model_name", (("a b", False), ("c", False)))]}),
+        (
+            "--vary n=1,4 --vary aspect_ratio=ratios",
+            {"vary": [("n", (("1", False), ("4", False))), ("aspect_ratio", (("ratios", False),))]},
+        ),
         ('-s refs["my hat"] -n 2', {"subject": ["cat", 'refs["my hat"]'], "n": 2}),
     ],
 )
@@ -78,6 +90,14 @@ def test_options(words, expected):
     call = parse_line(f"-s cat {words} a cat", cell=None)
     assert given_options(call) == {"subject": ["cat"], **expected}
     assert call.prompt == "a cat"
+
+
+def test_prompts_and_subjects_may_be_varied_instead_of_given():
+    call = parse_line('--vary subject_images=cat,hat --vary prompt="a, b","c ""d"" e";', cell=None)
+    assert [each.field for each in call.options["vary"]] == ["subject_images", "prompt"]
+    assert [item.text for item in call.options["vary"][1].items] == ["a, b", 'c "d" e']
+    assert (call.prompt, call.silenced, call.compares) == (None, True, True)
+    assert not parse_line("-s cat a", cell=None).compares
 
 
 def test_more_than_four_subjects_are_the_requests_question():
@@ -173,8 +193,26 @@ def test_a_semicolon_at_the_end_silences(line, prompt, silenced):
         ("-scat", ["‘-scat’"]),
         ("-s cat -5 degrees outside", ["‘-5’", "goes after --"]),
         ("-s cat - a list", ["‘-’", "goes after --"]),
-        ("-s cat --vary n=1,2 a", ["no option ‘--vary’"]),
-        ("-s cat --samples 2 a", ["no option ‘--samples’"]),
+        ("-s cat --vary", ["--vary needs a value", "--vary model_name="]),
+        ("-s cat --vary -n 4 a", ["--vary needs a value", "‘-n’ comes next"]),
+        ("-s cat --vary n a", ["‘n’ has no =", "`--vary n=…`"]),
+        ("-s cat --vary n =1,2 a", ["‘n’ has no =", "without spaces"]),
+        ("-s cat --vary counts a", ["‘counts’ has no =", "`--vary n=1,4`"]),
+        ("-s cat --vary n= 1,2 a", ["n= has no values", "without spaces"]),
+        ("-s cat --vary model=a,b a", ["no field ‘model’", "did you mean model_name?"]),
+        ("-s cat --vary n=1, 2 a", ["an empty value", "no space after a comma"]),
+        ('-s cat --vary prompt="a cat, asleep', ["never closed"]),
+        ("-s cat --vary n=1,2 --vary n=3,4 a", ["n is varied twice", "behind one --vary"]),
+        ("-s cat --vary n=1,2 --external-task-id x a", ["--external-task-id names one task", "--vary"]),
+        ("-s cat --external-task-id x --samples 2 a", ["--external-task-id names one task", "--samples"]),
+        ("-s cat --vary prompt=x,y a cat", ["the prompt is varied, and ‘a cat’ comes after"]),
+        ("-s cat --vary prompt=a cat,a hat", ["the prompt is varied, and ‘cat,a hat’", 'prompt="a cat","a hat"']),
+        ("--vary style_image=a,b a cat", ["at least one subject"]),
+        ("-s cat --samples two a", ["--samples takes a whole number, not ‘two’"]),
+        ("-s cat --samples 2 --samples 3 a", ["--samples is given twice"]),
+        ("-s cat --samples 1 a", ["--samples 1 repeats nothing"]),
+        ("-s cat --sample 2 a", ["did you mean --samples?"]),
+        ("-s cat a cat --vary n=1,2", ["options go before the prompt", "‘--vary’"]),
         ("-s cat —scene beach a", ["‘—scene’", "write --scene"]),
         ("-s cat –n 4 a", ["‘–n’", "write -n"]),
         ("-s cat −−style=x a", ["write --style"]),
@@ -302,6 +340,7 @@ def test_the_body_of_a_cell_is_the_prompt(line, cell, prompt, silenced):
         ("-s #1.png", "A cat", ["-s needs a value"]),
         ("history", "A cat", ["history is a command", "`%kling history`"]),
         ("", "A cat", ["at least one subject", "`%%kling -s cat`"]),
+        ("-s cat --vary prompt=x,y", "A cat", ["the cell has one as well", "`%kling -s cat --vary prompt=…`"]),
         ("-s cat", "-n 4\nA cat", ["options go before the prompt", "‘-n’"]),
     ],
 )
@@ -345,7 +384,7 @@ def test_the_help_names_the_known_values():
     assert "1 to 9" in help_text()
 
 
-@pytest.mark.parametrize("later", ["--vary", "--samples", "doctor"])
+@pytest.mark.parametrize("later", ["doctor"])
 def test_what_is_to_come_is_not_advertised(later):
     assert later not in help_text()
 
@@ -359,7 +398,27 @@ def test_every_option_name_is_found():
 # --- properties ----------------------------------------------------------------------------------
 
 _WORDS = [name for option in OPTIONS for name in option.names] + [command.name for command in COMMANDS]
-_PIECES = st.sampled_from([*_WORDS, "-s cat", "--", ";", "=", '"', "'", "#", "[", "]", "-n4", "3:2", "on", " "])
+_PIECES = st.sampled_from(
+    [
+        *_WORDS,
+        "-s cat",
+        "n=1,2",
+        'prompt="a b","',
+        ",",
+        "--",
+        ";",
+        "=",
+        '"',
+        "'",
+        "#",
+        "[",
+        "]",
+        "-n4",
+        "3:2",
+        "on",
+        " ",
+    ]
+)
 lines = st.lists(_PIECES | st.text(max_size=8), max_size=8).map(" ".join) | st.text(max_size=60)
 
 
@@ -372,7 +431,7 @@ def test_any_line_is_a_call_or_a_problem_in_one_line(line, cell):
         return
     assert isinstance(call, Call)
     assert call.prompt is None or (call.prompt and call.prompt == call.prompt.strip())
-    assert call.command is not None or call.options["subject"]
+    assert call.command is not None or call.options["subject"] or call.compares
 
 
 @given(lines)

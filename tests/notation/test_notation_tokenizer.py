@@ -31,6 +31,17 @@ def words(text):
         ('"my cat".png', ["my cat.png"]),
         ('"" x', ["", "x"]),
         ("http://h/?a='b c'", ["http://h/?a='b", "c'"]),
+        # After `name=` there may be several values, and a doubled quote is one of the text.
+        ('prompt="a cat, asleep","a hat" x', ["prompt=a cat, asleep,a hat", "x"]),
+        ("prompt='a, b',c,'d e' x", ["prompt=a, b,c,d e", "x"]),
+        ('prompt="say ""hi"" there","" x', ['prompt=say "hi" there,', "x"]),
+        ('--vary=prompt="a b","c d" x', ["--vary=prompt=a b,c d", "x"]),
+        ('style_image=refs["a, b"],"c d" x', ['style_image=refs["a, b"],c d', "x"]),
+        ('n=5",6" x', ['n=5",6"', "x"]),
+        ('--scene="a","b c" x', ['--scene=a,"b', 'c"', "x"]),  # an option has one value
+        ('--scene="a""b c" x', ['--scene=a"b', 'c"', "x"]),
+        ('a,"b c" x', ['a,"b', 'c"', "x"]),
+        ('http://h/?a=,"b c"', ['http://h/?a=,"b', 'c"']),
         # A backslash is a backslash.
         (r"-s C:\pics\a.png", ["-s", r"C:\pics\a.png"]),
         (r'"C:\my pics\" x', ["C:\\my pics\\", "x"]),
@@ -60,7 +71,9 @@ def test_where_a_word_stands_includes_its_quotes():
     assert tokenize(' "a b"  c') == [("a b", 1, 6, True), ("c", 8, 9, False)]
 
 
-@pytest.mark.parametrize("line", ['-s "my cat', "-s 'my cat", '--scene="my', '"'])
+@pytest.mark.parametrize(
+    "line", ['-s "my cat', "-s 'my cat", '--scene="my', '"', 'prompt="a","b', 'prompt="a""', "--vary=prompt=a,'b"]
+)
 def test_an_open_quote_is_one_clear_line(line):
     with pytest.raises(UsageProblem, match="is never closed: close it, or leave it out") as problem:
         tokenize(line)
