@@ -40,7 +40,8 @@ class Comparing:
         variants : mapping, optional
             From a label to the fields of one whole-request variant, where factors do not cross.
         samples : int
-            Tasks a cell. The API has no seed: each is a new sample, and is paid.
+            Tasks a cell. The API has no seed: each is a new sample, and is paid. Where nothing is varied, more than
+            one are repeats of one request.
         where : callable, optional
             Takes a cell's labels by axis; False leaves the cell out.
         name : str, optional

@@ -146,8 +146,7 @@ def _several(field: str, text: str, namespace: Namespace) -> Any:
         return None if found is None else found.value
     kind = shown(type(found.value).__name__, 40)[1:-1]
     raise UsageProblem(
-        f"--vary {field}=…: the variable {shown(text, 40)} is of type {kind}, and levels are a list or a dict. "
-        + _instead(field, text)
+        f"--vary {field}=…: the variable {shown(text, 40)} is of type {kind}, no collection. {_instead(field, text)}"
     )
 
 
