@@ -48,6 +48,11 @@ class Comparison(ShownOnce):
     # ---- what it is --------------------------------------------------------------------------------
 
     @property
+    def record(self) -> ComparisonRecord:
+        """All of what it is, as it is stored."""
+        return self._record
+
+    @property
     def id(self) -> str:
         """Ours; sorts by time."""
         return self._record.id
@@ -113,7 +118,8 @@ class Comparison(ShownOnce):
             return {}
         wanted = {cell.digest for cell in self.cells}
         found = workspace.journal.comparisons.tasks(self.gateway, sorted(wanted))
-        return {key: record for key, record in found.items() if key[1] < self.samples}
+        own = {(digest, sample - self._record.first_sample): record for (digest, sample), record in found.items()}
+        return {key: record for key, record in own.items() if 0 <= key[1] < self.samples}
 
     def filled(self, tasks: dict[Key, TaskRecord] | None = None) -> tuple[Filled, ...]:
         """Return every cell with its tasks.
@@ -276,7 +282,8 @@ class Comparison(ShownOnce):
         """Return it as the journal keeps it."""
         record = self._record
         text = records.to_text(record.design)
-        return StoredComparison(record.id, record.name, record.gateway, record.created_at, record.seed, text)
+        facts = (record.id, record.name, record.gateway, record.created_at, record.seed)
+        return StoredComparison(*facts, text, record.replicate)
 
     def _plan(self, tasks: dict[Key, TaskRecord]) -> Bundle:
         filled = self.filled(tasks)

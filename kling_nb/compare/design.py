@@ -16,7 +16,7 @@ from kling_nb.request.rules import RULES
 
 Where = Callable[[Mapping[str, str]], bool]
 _SHARED = (*FIELDS, "watermark", "callback_url")
-_MOST_TASKS = 100_000
+MOST_TASKS = 100_000
 _MOST_PROBLEMS = 40
 _BY_LABELS = "It is given each cell's labels by axis: where=lambda cell: cell['n'] != '4'."
 
@@ -179,8 +179,8 @@ def _combinations(
     found: Sequence[Axis], samples: int, where: Where | None
 ) -> list[tuple[dict[str, str], dict[str, Any]]]:
     count = math.prod(len(axis.levels) for axis in found) * samples
-    if count > _MOST_TASKS:
-        raise InvalidRequest(f"The axes and samples span {plural(count, 'task')}; at most {_MOST_TASKS:,} can be.")
+    if count > MOST_TASKS:
+        raise InvalidRequest(f"The axes and samples span {plural(count, 'task')}; at most {MOST_TASKS:,} can be.")
     kept = []
     for levels in itertools.product(*(axis.levels for axis in found)):
         coordinates = {axis.name: level.label for axis, level in zip(found, levels, strict=True)}

@@ -62,7 +62,7 @@ def plan(
     InvalidRequest
         One line for everything that is wrong.
     """
-    name = _checked_name(name)
+    name = checked_name(name)
 
     def resolve(field: str, value: Any) -> tuple[Reference, ...]:
         role = _ROLES[field]
@@ -80,11 +80,8 @@ def plan(
     gateway = session.gateway_name
     stored = session.workspace.journal.comparisons if session.workspace.exists else None
     before = stored.equal(gateway, name, text) if stored else None
-    if before is None and stored and name:
-        # Grown or changed: what is asked for next keeps the place that it would have had.
-        seed = next((each.seed for each in stored.find(gateway, name)), "")
-    else:
-        seed = before.seed if before else ""
+    # Grown or changed: what is asked for next keeps the place that it would have had.
+    like = before or next(iter(stored.find(gateway, name) if stored and name else ()), None)
     now = time.time()
     some_id = before.id if before else new_id(now)
     record = ComparisonRecord(
@@ -92,8 +89,9 @@ def plan(
         name or (before.name if before else some_id),
         gateway,
         before.created_at if before else now,
-        seed or letters(12),
+        like.seed if like else letters(12),
         made,
+        like.replicate if like else 0,
     )
     return Comparison(session, record)
 
@@ -121,12 +119,18 @@ def _read(stored: StoredComparison) -> ComparisonRecord:
         data = json.loads(stored.design)
     except ValueError as error:
         raise WorkspaceError(f"The comparison {stored.id} cannot be read: {error}.") from None
-    return ComparisonRecord(
-        stored.id, stored.name, stored.gateway, stored.created_at, stored.seed, records.from_data(data)
-    )
+    facts = (stored.id, stored.name, stored.gateway, stored.created_at, stored.seed)
+    return ComparisonRecord(*facts, records.from_data(data), stored.replicate)
 
 
-def _checked_name(name: Any) -> str | None:
+def checked_name(name: Any) -> str | None:
+    """Return a name that the user gave, if one can be found by it.
+
+    Raises
+    ------
+    InvalidRequest
+        It is no text of one line, or too long.
+    """
     if name is None:
         return None
     if not isinstance(name, str) or not name.strip() or one_line(name, _LONGEST_NAME) != name:

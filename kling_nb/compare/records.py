@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kling_nb.compare.design import Cell, Design
+from kling_nb.compare.design import MOST_TASKS, Cell, Design
 from kling_nb.compare.levels import Axis, Level
 from kling_nb.errors import WorkspaceError
 from kling_nb.records import REFERENCE_FIELDS, Reference, TaskRecord
@@ -32,6 +32,9 @@ class ComparisonRecord:
         Of the order in which its tasks are asked for.
     design : Design
         Axes, cells and samples.
+    replicate : int
+        0 for a comparison that was designed. A rerun has a number of its own, which keeps its samples apart from
+        those that were asked for before.
     """
 
     id: str
@@ -40,6 +43,12 @@ class ComparisonRecord:
     created_at: float
     seed: str
     design: Design
+    replicate: int = 0
+
+    @property
+    def first_sample(self) -> int:
+        """What the journal calls its first sample; however a comparison grows, it never meets another's."""
+        return self.replicate * MOST_TASKS
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,14 +183,16 @@ class Run:
             if reference.data is None and reference.url is None:
                 workspace.read_reference(reference)
         workspace.journal.comparisons.save(self.comparison.stored())
+        first = self.comparison.record.first_sample
         planned: list[tuple[TaskRecord, int]] = []
         taken: set[str] = set()
         for cell, sample in wanted:
             record = plan(session, cell.request, cell.digest, without_bytes(cell.references), cell.warnings, taken)
             taken.add(record.id)
-            planned.append((record, sample))
+            planned.append((record, first + sample))
         failed = [record.id for record in self._records.values() if record.task_status == "failed"]
-        return workspace.journal.comparisons.claim(planned, replacing=failed)
+        claimed = workspace.journal.comparisons.claim(planned, replacing=failed)
+        return [(record, sample - first) for record, sample in claimed]
 
     def _submit(self, claimed: list[tuple[TaskRecord, int]]) -> None:
         runner = self._session.gateway.runner

@@ -29,6 +29,8 @@ class StoredComparison(NamedTuple):
         Of the order of its tasks.
     design : str
         JSON.
+    replicate : int
+        0 for a comparison that was designed, another number for one that asks for the same once more.
     """
 
     id: str
@@ -37,6 +39,7 @@ class StoredComparison(NamedTuple):
     created_at: float
     seed: str
     design: str
+    replicate: int = 0
 
 
 class Comparisons:
@@ -78,11 +81,12 @@ class Comparisons:
         gateway : str
             Where.
         name : str, optional
-            Of that name; of any where it is None.
+            Of that name; of any, but no rerun, where it is None.
         design : str
             JSON.
         """
-        found = self._select("WHERE gateway = ?1 AND design = ?3 AND ?2 IN (name, '')", [gateway, name or "", design])
+        among = "(name = ?2 OR (?2 = '' AND replicate = 0))"
+        found = self._select(f"WHERE gateway = ?1 AND design = ?3 AND {among}", [gateway, name or "", design])
         return found[0] if found else None
 
     def newest(self, gateway: str, limit: int) -> list[StoredComparison]:
