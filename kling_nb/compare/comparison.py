@@ -7,6 +7,7 @@ from kling_nb.compare import frames, planview, records
 from kling_nb.compare.arrange import arrange
 from kling_nb.compare.design import Cell, Design
 from kling_nb.compare.grid import Grid
+from kling_nb.compare.keeping import Keeping
 from kling_nb.compare.levels import Axis
 from kling_nb.compare.looking import look, previews
 from kling_nb.compare.records import ComparisonRecord, Filled
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from kling_nb.session.session import Session
 
 
-class Comparison(ShownOnce):
+class Comparison(Keeping, ShownOnce):
     """A designed set of tasks: axes with levels span cells, and each cell holds samples.
 
     In a notebook it shows its plan, and when it was run, its grid. Made by `Kling.compare`.

@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from os import PathLike
 
     from kling_nb.compare.comparison import Comparison
+    from kling_nb.compare.loading import SavedComparison
     from kling_nb.session.session import Session
 
 
@@ -81,3 +83,28 @@ class Comparing:
         from kling_nb.compare.planning import find
 
         return find(self.session, name)
+
+    def load_comparison(self, folder: "str | PathLike[str]", *, verify: bool = True) -> "SavedComparison":
+        """Return a comparison from the folder that its ``save`` wrote; the workspace is neither needed nor touched.
+
+        Parameters
+        ----------
+        folder : str or path
+            With ``manifest.json``.
+        verify : bool
+            Read every image and reference, and refuse those that are missing or not as they were saved.
+
+        Returns
+        -------
+        SavedComparison
+            Its grid, images and data frame, ``save`` and ``rerun`` are as ever; it cannot be run on.
+
+        Raises
+        ------
+        WorkspaceError
+            There is none, it is of a newer version, or a file is missing or was changed; the message names it.
+        """
+        from kling_nb.compare.loading import load
+        from kling_nb.session.screen import screen
+
+        return load(self.session, folder, screen(), verify=verify)

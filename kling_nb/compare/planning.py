@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from kling_nb.session.session import Session
 
 _ROLES: dict[str, Role] = {"subject_images": "subject", "scene_image": "scene", "style_image": "style"}
-_LONGEST_NAME = 120
+LONGEST_NAME = 120
 _LISTED = 8
 
 
@@ -133,8 +133,8 @@ def checked_name(name: Any) -> str | None:
     """
     if name is None:
         return None
-    if not isinstance(name, str) or not name.strip() or one_line(name, _LONGEST_NAME) != name:
+    if not isinstance(name, str) or not name.strip() or one_line(name, LONGEST_NAME) != name:
         raise InvalidRequest(
-            f"name is {shown(name)}; it must be a text of one line, at most {_LONGEST_NAME} characters."
+            f"name is {shown(name)}; it must be a text of one line, at most {LONGEST_NAME} characters."
         )
     return name

@@ -1,0 +1,63 @@
+"""How far files are, said once it takes longer than a moment."""
+
+import time
+from collections.abc import Sequence
+
+from kling_nb.display.markup import block, muted
+from kling_nb.display.words import esc, plural
+from kling_nb.session.screen import Screen
+
+_MOMENT = 1.0
+_OFTEN = 0.25
+_NAMED = 3
+
+
+class Progress:
+    """Counts files on a screen.
+
+    Parameters
+    ----------
+    where : Screen
+        Where it is shown, after a second.
+    what : str
+        What is being done.
+    total : int
+        How many there are to count.
+    """
+
+    def __init__(self, where: Screen, what: str, total: int) -> None:
+        self._where = where
+        self._what = what
+        self._total = total
+        self._count = 0
+        self._last = time.monotonic() + _MOMENT - _OFTEN
+        self._is_shown = False
+
+    def step(self) -> None:
+        """Count one."""
+        self._count += 1
+        now = time.monotonic()
+        if now - self._last >= _OFTEN:
+            self._last, self._is_shown = now, True
+            line = f"{self._what}: {self._count} of {self._total}"
+            self._where.live(block(muted(esc(line))), line)
+
+    def end(self, message: str, missing: Sequence[str] = ()) -> None:
+        """Say what could not be had, or, where progress was shown, that all is done.
+
+        Parameters
+        ----------
+        message : str
+            What was done.
+        missing : sequence of str
+            What could not be had.
+        """
+        if missing:
+            rest = len(missing) - _NAMED
+            more = f" and {plural(rest, 'more')}" if rest > 0 else ""
+            named = ", ".join(missing[:_NAMED])
+            self._where.note(f"{message} Not there any more: {named}{more}.", problem=True)
+        elif self._is_shown:
+            self._where.note(message)
+        else:
+            self._where.done()

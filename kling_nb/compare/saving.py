@@ -1,0 +1,232 @@
+"""Writing a comparison as a folder that stands for itself: page, images, references, table and manifest.
+
+The folder is written under another name beside its place and renamed when it is whole. Nothing in it is flushed to
+disk file by file, because the workspace has all of it, and the manifest tells whether a copy is whole.
+"""
+
+import contextlib
+import csv
+import hashlib
+import io
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kling_nb.compare import filenames, frames, manifest, page
+from kling_nb.compare.filenames import ImageName
+from kling_nb.compare.manifest import Manifest, SavedFile
+from kling_nb.compare.progress import Progress
+from kling_nb.compare.records import ComparisonRecord, Filled
+from kling_nb.display import thumbnail
+from kling_nb.display.words import plural
+from kling_nb.errors import InvalidRequest, KlingError, WorkspaceError
+from kling_nb.imagedata import NotAnImage
+from kling_nb.records import ImageRecord, Reference, TaskRecord
+from kling_nb.request.problems import shown
+from kling_nb.session.screen import Screen
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from kling_nb.workspace.workspace import Workspace
+
+_GONE = "its file was not there any more when the comparison was saved"
+_CHANGED = "its file was not the one that was served any more when the comparison was saved"
+
+
+def save(
+    record: ComparisonRecord,
+    filled: Sequence[Filled],
+    workspace: "Workspace",
+    folder: Any,
+    *,
+    where: Screen,
+    more: "Mapping[str, Any] | None" = None,
+) -> Path:
+    """Write a comparison as a folder.
+
+    Parameters
+    ----------
+    record : ComparisonRecord
+        Which.
+    filled : sequence of Filled
+        Its cells.
+    workspace : Workspace
+        Where its pictures are.
+    folder : str or path
+        Where to; there is nothing of that name yet.
+    where : Screen
+        Shows progress.
+    more : mapping, optional
+        Further keys of the manifest.
+
+    Returns
+    -------
+    Path
+        The folder, absolute.
+
+    Raises
+    ------
+    InvalidRequest
+        There is something of that name, or it is no name. Nothing was written.
+    WorkspaceError
+        It cannot be written; nothing is left of it.
+    """
+    target = _checked(folder)
+    images = sum(len(task.images) for each in filled for task in each.samples if task is not None)
+    progress = Progress(where, f"Saving {plural(images, 'image')}", images)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        aside = target.parent / f".{target.name[:40]}.writing-{secrets.token_hex(6)}"
+        aside.mkdir()
+    except OSError as error:
+        raise _unwritable(target, error) from error
+    try:
+        writer = _Writer(aside, workspace, progress)
+        writer.write(manifest.without_addresses(record), filled, dict(more or {}))
+        # What came to be there meanwhile stays: a folder is put in the place of nothing, or of an empty folder.
+        aside.rename(target)
+    except OSError as error:
+        _forget(aside)
+        raise _exists(target) if target.exists() else _unwritable(target, error) from error
+    except BaseException:
+        _forget(aside)
+        where.done()
+        raise
+    progress.end(f"Saved {plural(images, 'image')} in {target.name}.", writer.missing)
+    return target
+
+
+class _Writer:
+    """Fills one folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Empty.
+    workspace : Workspace
+        Where pictures are.
+    progress : Progress
+        Counts the images.
+    """
+
+    def __init__(self, folder: Path, workspace: "Workspace", progress: Progress) -> None:
+        self.missing: list[str] = []
+        self._folder = folder
+        self._workspace = workspace
+        self._progress = progress
+        self._files: list[SavedFile] = []
+
+    def write(self, record: ComparisonRecord, filled: Sequence[Filled], more: dict[str, Any]) -> None:
+        """Write all files; the manifest is the last."""
+        for name in ("images", "references", "thumbnails"):
+            (self._folder / name).mkdir()
+        references = self._references(record.design.references)
+        cells = [self._cell(number, each, len(filled)) for number, each in enumerate(filled)]
+        now = time.time()
+        self._put("images.csv", _csv(record, cells))
+        thumbnails = {each.path for each in self._files if each.path.startswith("thumbnails/")}
+        self._put("index.html", page.html(record, cells, page.Files(references, thumbnails), now).encode())
+        saved = Manifest(record, manifest.tasks_of(cells), references, tuple(self._files), now, more=more)
+        self._put(manifest.NAME, manifest.to_text(saved).encode())
+
+    def _references(self, references: Sequence[Reference]) -> dict[str, str]:
+        names = filenames.reference_names(references)
+        found = {}
+        for reference in references:
+            if reference.sha256 not in names:
+                continue
+            try:
+                data = self._workspace.read_reference(reference)
+            except KlingError:
+                self.missing.append(f"the reference {reference.name}")
+                continue
+            name = names[reference.sha256]
+            found[reference.sha256] = self._put(f"references/{name}", data)
+            self._small(Path(name).stem, data)
+        return found
+
+    def _cell(self, number: int, filled: Filled, cells: int) -> Filled:
+        labels = tuple(filled.cell.coordinates.values())
+        samples: list[TaskRecord | None] = []
+        for sample, task in enumerate(filled.samples):
+            if task is None:
+                samples.append(None)
+                continue
+            stems = [
+                filenames.image_stem(ImageName(number, sample, image.index), labels, cells) for image in task.images
+            ]
+            images = [self._image(task, image, stem) for image, stem in zip(task.images, stems, strict=True)]
+            samples.append(replace(manifest.published(task), images=tuple(images)))
+        return Filled(filled.cell, tuple(samples))
+
+    def _image(self, task: TaskRecord, image: ImageRecord, stem: str) -> ImageRecord:
+        self._progress.step()
+        if image.path is None:
+            return image
+        try:
+            data = self._workspace.read_image(image)
+        except WorkspaceError:
+            self.missing.append(f"image {image.index + 1} of task {task.id}")
+            return replace(image, path=None, problem=_GONE)
+        if image.sha256 and hashlib.sha256(data).hexdigest() != image.sha256:
+            self.missing.append(f"image {image.index + 1} of task {task.id}")
+            return replace(image, path=None, problem=_CHANGED)
+        path = self._put(f"images/{stem}{filenames.extension(image.media_type)}", data)
+        self._small(stem, data, image.sha256)
+        return replace(image, path=path)
+
+    def _small(self, stem: str, data: bytes, sha256: str | None = None) -> None:
+        """Write the small picture of an image, the workspace's own where it has one."""
+        try:
+            kept = self._workspace.thumbnail(sha256) if sha256 else None
+            self._put(f"thumbnails/{stem}.jpg", kept or thumbnail(data))
+        except NotAnImage:
+            # The page then shows the image itself, as far as a browser can.
+            return
+
+    def _put(self, path: str, data: bytes) -> str:
+        with (self._folder / path).open("xb") as file:
+            file.write(data)
+        self._files.append(SavedFile(path, hashlib.sha256(data).hexdigest(), len(data)))
+        return path
+
+
+def _csv(record: ComparisonRecord, filled: Sequence[Filled]) -> bytes:
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, frames.columns(record), lineterminator="\n")
+    writer.writeheader()
+    for row in frames.rows(record, filled, Path()):
+        path = row["path"]
+        writer.writerow(row | {"path": path and Path(path).as_posix()})
+    # The name of a file need not be text.
+    return text.getvalue().encode(errors="backslashreplace")
+
+
+def _checked(folder: Any) -> Path:
+    if not isinstance(folder, str | os.PathLike) or not str(folder).strip() or "\0" in str(folder):
+        raise InvalidRequest(f"folder is {shown(folder)}; it must be the name of a folder to make.", money="")
+    target = Path(folder).expanduser().absolute()
+    if os.path.lexists(target):
+        raise _exists(target)
+    return target
+
+
+def _exists(target: Path) -> InvalidRequest:
+    what = "The folder" if target.is_dir() else "The file"
+    return InvalidRequest(f"{what} {target} exists, and was not touched.", money="", advice="Choose another name.")
+
+
+def _unwritable(target: Path, error: OSError) -> WorkspaceError:
+    advice = "Choose a folder that can be written and has space."
+    return WorkspaceError(f"{target} cannot be written: {error.strerror or error}.", money="", advice=advice)
+
+
+def _forget(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        shutil.rmtree(folder)
