@@ -14,7 +14,7 @@
     files         path, sha256 and size in bytes of every file but this one
 
 Paths are POSIX, relative to the folder. Other keys are for what is added later: they are kept when a folder is loaded
-and saved again. Addresses for callbacks are left out, because they may hold a secret and change no image.
+and saved again.
 """
 
 import json
@@ -89,17 +89,6 @@ class Manifest:
     created_at: float
     version: str = __version__
     more: Mapping[str, Any] = field(default_factory=dict)
-
-
-def without_addresses(record: ComparisonRecord) -> ComparisonRecord:
-    """Return a comparison without the addresses that its tasks reported to."""
-    cells = tuple(replace(cell, request=_public(cell.request)) for cell in record.design.cells)
-    return replace(record, design=replace(record.design, cells=cells))
-
-
-def published(task: TaskRecord) -> TaskRecord:
-    """Return a task without who sent it and where it reported to."""
-    return replace(task, request=_public(task.request), owner="", account="")
 
 
 def tasks_of(filled: Iterable[Filled]) -> dict[tuple[str, int], TaskRecord]:
@@ -236,10 +225,6 @@ def _check_cells(design: Design, where: str) -> None:
                 money="",
                 advice=_ADVICE,
             )
-
-
-def _public(request: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in request.items() if name != "callback_url"}
 
 
 def _inside(path: Any) -> str:

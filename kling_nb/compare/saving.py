@@ -18,9 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kling_nb.compare import filenames, frames, manifest, page
+from kling_nb.compare.design import Cell
 from kling_nb.compare.filenames import ImageName
 from kling_nb.compare.manifest import Manifest, SavedFile
 from kling_nb.compare.progress import Progress
+from kling_nb.compare.public import public, public_task
 from kling_nb.compare.records import ComparisonRecord, Filled
 from kling_nb.display import thumbnail
 from kling_nb.display.words import plural
@@ -88,7 +90,7 @@ def save(
         raise _unwritable(target, error) from error
     try:
         writer = _Writer(aside, workspace, progress)
-        writer.write(manifest.without_addresses(record), filled, dict(more or {}))
+        writer.write(record, filled, dict(more or {}))
         # What came to be there meanwhile stays: a folder is put in the place of nothing, or of an empty folder.
         aside.rename(target)
     except OSError as error:
@@ -123,11 +125,12 @@ class _Writer:
         self._files: list[SavedFile] = []
 
     def write(self, record: ComparisonRecord, filled: Sequence[Filled], more: dict[str, Any]) -> None:
-        """Write all files; the manifest is the last."""
+        """Write all files; the manifest is the last, and so the sign that there is all of it."""
         for name in ("images", "references", "thumbnails"):
             (self._folder / name).mkdir()
         references = self._references(record.design.references)
-        cells = [self._cell(number, each, len(filled)) for number, each in enumerate(filled)]
+        record = public(record)
+        cells = [self._cell(number, record.design.cells, each) for number, each in enumerate(filled)]
         now = time.time()
         self._put("images.csv", _csv(record, cells))
         thumbnails = {each.path for each in self._files if each.path.startswith("thumbnails/")}
@@ -151,19 +154,20 @@ class _Writer:
             self._small(Path(name).stem, data)
         return found
 
-    def _cell(self, number: int, filled: Filled, cells: int) -> Filled:
-        labels = tuple(filled.cell.coordinates.values())
+    def _cell(self, number: int, cells: Sequence[Cell], filled: Filled) -> Filled:
+        labels = tuple(cells[number].coordinates.values())
         samples: list[TaskRecord | None] = []
         for sample, task in enumerate(filled.samples):
             if task is None:
                 samples.append(None)
                 continue
             stems = [
-                filenames.image_stem(ImageName(number, sample, image.index), labels, cells) for image in task.images
+                filenames.image_stem(ImageName(number, sample, image.index), labels, len(cells))
+                for image in task.images
             ]
             images = [self._image(task, image, stem) for image, stem in zip(task.images, stems, strict=True)]
-            samples.append(replace(manifest.published(task), images=tuple(images)))
-        return Filled(filled.cell, tuple(samples))
+            samples.append(replace(public_task(task), images=tuple(images)))
+        return Filled(cells[number], tuple(samples))
 
     def _image(self, task: TaskRecord, image: ImageRecord, stem: str) -> ImageRecord:
         self._progress.step()

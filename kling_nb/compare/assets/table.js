@@ -87,7 +87,7 @@ function headRows(table, view) {
     const row = make("tr");
     if (level === 0) {
       view.rows.forEach((name, place) => row.append(
-        make("th", { scope: "col", rowspan: depth, class: "corner", style: null, "data-place": place }, name)));
+        make("th", { scope: "col", rowspan: depth, class: "corner", "data-place": place }, name)));
       if (!view.rows.length) row.append(make("td", { rowspan: depth, class: "corner", "data-place": 0 }));
     }
     if (!view.columns.length) row.append(make("td", { class: "column" }));
@@ -109,8 +109,13 @@ function bodyRows(table, view) {
     view.rows.forEach((name, level) => {
       const high = span(table.rows, start, level);
       if (!high) return;
+      // On paper a label that goes over many rows is pages away; there the innermost says all of them.
+      const outer = view.rows.slice(0, level).map((each, depth) => levelLabel(each, line.levels[depth]));
+      const isInner = level > 0 && level === view.rows.length - 1;
       row.append(make("th", { scope: high > 1 ? "rowgroup" : "row", rowspan: high, class: "row", "data-place": level },
-        make("div", { class: "label" }, levelLabel(name, line.levels[level]), referenceList(line.references[level]))));
+        make("div", { class: "label" },
+          isInner ? make("div", { class: "outer", "aria-hidden": "true" }, outer.join(" · ")) : null,
+          levelLabel(name, line.levels[level]), referenceList(line.references[level]))));
     });
     if (!view.rows.length) row.append(make("th", { class: "row", "data-place": 0 }));
     table.cells[start].forEach((cell) => row.append(make("td", {}, ...cellContent(cell, view.picked))));
@@ -130,23 +135,34 @@ function drawTable(view) {
   return [...element.querySelectorAll(".shot")].map((shot) => shot.dataset.key);
 }
 
+// How wide the labels of an axis are, as its labels need it.
+function labelWidth(name, isNarrow) {
+  const longest = Math.max(...data.axes[axisNames.indexOf(name)].levels.map((label) => label.length));
+  if (longest > 60) return isNarrow ? 140 : 240;
+  return longest > 16 ? (isNarrow ? 110 : 170) : (isNarrow ? 84 : 120);
+}
+
 // Choose how wide images are and how many stand side by side, so that the table fits the window where it can.
 function fitTable(view, wished) {
   const table = find("#table");
   const root = document.documentElement;
-  const label = root.clientWidth < 900 ? 104 : 160;
-  const columns = Math.max(1, table.tHead?.rows[0] ? arrange(view).columns.length : 1);
+  const isNarrow = root.clientWidth < 900;
+  const widths = (view.rows.length ? view.rows : [axisNames[0]]).map((name) => labelWidth(name, isNarrow));
+  const columns = table.tBodies[0]?.rows[0]?.querySelectorAll("td").length || 1;
   const most = Math.max(1, ...[...table.querySelectorAll(".shots")].map((shots) => shots.childElementCount));
-  const room = Math.max(128, (root.clientWidth - 32 - label * Math.max(1, view.rows.length)) / columns - 16);
-  const comfortable = Math.max(1, Math.min(most, Math.floor(room / (root.clientWidth < 900 ? 96 : 120))));
-  const size = wished ?? Math.floor(Math.min(MANY, room / comfortable - GAP));
+  const labels = widths.reduce((sum, width) => sum + width, 0);
+  const room = Math.max(128, (root.clientWidth - (isNarrow ? 22 : 34) - labels) / columns - (isNarrow ? 13 : 17));
+  const comfortable = Math.max(1, Math.min(most, Math.floor(room / (isNarrow ? 96 : 116))));
+  const size = wished ?? Math.floor(Math.min(MANY, (room + GAP) / comfortable - GAP));
   const across = Math.max(1, Math.min(most, Math.floor((room + GAP) / (size + GAP))));
-  root.style.setProperty("--label", `${label}px`);
   root.style.setProperty("--size", `${size}px`);
   root.style.setProperty("--across", across);
+  root.style.setProperty("--labels", `${labels}px`);
+  for (const header of table.querySelectorAll("[data-place]")) {
+    const place = Number(header.dataset.place);
+    header.style.setProperty("--width", `${widths[place]}px`);
+    header.style.left = `${widths.slice(0, place).reduce((sum, width) => sum + width, 0)}px`;
+  }
   root.style.setProperty("--head", `${table.tHead?.offsetHeight ?? 0}px`);
-  table.querySelectorAll("[data-place]").forEach((header) => {
-    header.style.left = `${label * Number(header.dataset.place)}px`;
-  });
   return size;
 }

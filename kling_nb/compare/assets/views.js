@@ -124,7 +124,7 @@ class Viewer {
     const link = make("a", { href: image.source, target: "_blank", rel: "noopener" }, "Open the file");
     find(".about", this.#dialog).replaceChildren(
       data.sandbox ? make("p", { class: "mark" }, "SANDBOX") : "",
-      factList(axisNames.map((name) => [name, labelOf(cell, name)])),
+      factList(axisNames.map((name) => [name, labelOf(cell, name)]).filter(([, label]) => label !== cell.prompt)),
       make("h3", {}, "Prompt as sent"), make("p", { class: "prompt" }, cell.prompt || "none"),
       make("h3", {}, "References"), referenceList(cell.references) ?? make("p", {}, "none"),
       make("h3", {}, "Request and result"), factList([...cell.facts, ...sample.facts, ...image.facts]),
