@@ -138,8 +138,9 @@ function drawTable(view) {
 // How wide the labels of an axis are, as its labels need it.
 function labelWidth(name, isNarrow) {
   const longest = Math.max(...data.axes[axisNames.indexOf(name)].levels.map((label) => label.length));
+  const own = 8 * name.length + 18;
   if (longest > 60) return isNarrow ? 140 : 240;
-  return longest > 16 ? (isNarrow ? 110 : 170) : (isNarrow ? 84 : 120);
+  return Math.max(own, longest > 16 ? (isNarrow ? 110 : 170) : (isNarrow ? 84 : 120));
 }
 
 // Choose how wide images are and how many stand side by side, so that the table fits the window where it can.

@@ -86,6 +86,13 @@ function pane(shot, caption) {
     caption ? make("figcaption", {}, caption) : null);
 }
 
+// How many panes stand side by side, for pictures of one shape to be as large as they can.
+function beside(count, shape, width, height) {
+  const sizeWith = (columns) => Math.min(width / columns / shape, height / Math.ceil(count / columns));
+  const choices = Array.from({ length: count }, (_, place) => place + 1);
+  return choices.reduce((best, columns) => (sizeWith(columns) > sizeWith(best) ? columns : best));
+}
+
 function factList(pairs) {
   return make("dl", {}, ...pairs.flatMap(([label, value]) => [make("dt", {}, label), make("dd", {}, value)]));
 }
@@ -142,6 +149,7 @@ class Comparing {
   #stage = find("#comparing .stage");
   #lens = new Lens(this.#stage, (zoom) => { find("#comparing .zoom").textContent = `${Math.round(zoom * 100)} %`; });
   #cut = 50;
+  #shape = 1;
 
   constructor({ onMode, onClose }) {
     const on = (selector, act) => find(selector, this.#dialog).addEventListener("click", act);
@@ -151,6 +159,7 @@ class Comparing {
     on(".out", () => this.#lens.zoomBy(0.8));
     on(".fit", () => this.#lens.fit());
     on(".close", () => this.#dialog.close());
+    addEventListener("resize", () => { if (this.#dialog.open) this.#lay(); });
     this.#dialog.addEventListener("close", onClose);
     this.#dialog.addEventListener("keydown", (event) => {
       const way = { ArrowLeft: [0.1, 0], ArrowRight: [-0.1, 0], ArrowUp: [0, 0.1], ArrowDown: [0, -0.1] }[event.key];
@@ -173,7 +182,7 @@ class Comparing {
     find(".slide", this.#dialog).setAttribute("aria-pressed", mode === "slider");
     if (isNew) {
       this.#stage.dataset.shown = `${picked} ${mode}`;
-      this.#stage.className = `stage ${mode} of${chosen.length}`;
+      this.#stage.className = `stage ${mode}`;
       this.#stage.replaceChildren(...chosen.map((shot) => pane(shot, caption(shot))));
       if (mode === "slider") this.#stage.append(this.#handle());
     }
@@ -182,6 +191,13 @@ class Comparing {
       this.#dialog.showModal();
       this.#stage.focus();
     }
+    this.#shape = chosen[0].image.width / chosen[0].image.height || 1;
+    this.#lay();
+  }
+
+  #lay() {
+    const { clientWidth, clientHeight, childElementCount } = this.#stage;
+    this.#stage.style.setProperty("--beside", beside(childElementCount, this.#shape, clientWidth, clientHeight));
   }
 
   hide() {
