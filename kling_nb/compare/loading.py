@@ -214,7 +214,7 @@ def _verify(folder: Path, found: Manifest, where: Screen) -> None:
     ]
     progress.end(f"{plural(len(wanted), 'file')} as they were saved.")
     if broken:
-        more = f", and so are {len(broken) - 1} more files" if len(broken) > 1 else ""
+        more = f", and {plural(len(broken) - 1, 'more file')} not as saved" if len(broken) > 1 else ""
         raise WorkspaceError(f"{folder.name}: {broken[0]}{more}.", money="", advice=_ADVICE)
 
 

@@ -158,7 +158,9 @@ def from_text(text: str, where: str, *, verify: bool = True) -> Manifest:
     if not isinstance(data, dict) or data.get("kind") != KIND:
         raise _unreadable(where, "it is not the manifest of a saved comparison")
     schema = data.get("schema")
-    if isinstance(schema, int) and schema > SCHEMA:
+    if not isinstance(schema, int):
+        raise _unreadable(where, "it does not say which version it is of")
+    if schema > SCHEMA:
         raise WorkspaceError(
             f"{where} was written by a newer kling_nb (manifest version {schema}; this one reads {SCHEMA}).",
             money="Nothing was changed.",
@@ -181,7 +183,7 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
         gateway=str(facts["gateway"]),
         created_at=_seconds(facts["created_at"]),
         seed=str(facts["seed"]),
-        design=records.from_data(data["design"]),
+        design=_design(data["design"]),
         replicate=int(facts.get("replicate", 0)),
     )
     known = {"schema", "kind", "kling_nb", "created_at", "comparison", "design", "tasks", "references", "files"}
@@ -194,6 +196,24 @@ def _manifest(data: Mapping[str, Any]) -> Manifest:
         str(data["kling_nb"]),
         {name: value for name, value in data.items() if name not in known},
     )
+
+
+def _design(data: Mapping[str, Any]) -> Design:
+    names = list(data["references"])
+    facts = _known(Reference, [data["references"][name] for name in names])
+    design = records.from_data({**data, "references": dict(zip(names, facts, strict=True))})
+    axes = {axis.name: set(axis.labels) for axis in design.axes}
+    if not axes or design.samples < 1:
+        message = "there is no axis, or no sample"
+        raise ValueError(message)
+    for cell in design.cells:
+        if cell.coordinates.keys() != axes.keys() or any(each not in axes[axis] for axis, each in cell.coordinates.items()):
+            message = f"the cell {cell.name} is not one of the axes"
+            raise ValueError(message)
+        if not isinstance(cell.request["n"], int) or not isinstance(cell.request["model_name"], str):
+            message = f"the cell {cell.name} has no request"
+            raise ValueError(message)
+    return design
 
 
 def _task_data(task: TaskRecord) -> dict[str, Any]:
