@@ -206,8 +206,14 @@ def _design(data: Mapping[str, Any]) -> Design:
     if not axes or design.samples < 1:
         message = "there is no axis, or no sample"
         raise ValueError(message)
+    places = {tuple(cell.coordinates.items()) for cell in design.cells}
+    if not places or len(places) < len(design.cells):
+        message = "there is no cell, or one twice"
+        raise ValueError(message)
     for cell in design.cells:
-        if cell.coordinates.keys() != axes.keys() or any(each not in axes[axis] for axis, each in cell.coordinates.items()):
+        if cell.coordinates.keys() != axes.keys() or any(
+            each not in axes[axis] for axis, each in cell.coordinates.items()
+        ):
             message = f"the cell {cell.name} is not one of the axes"
             raise ValueError(message)
         if not isinstance(cell.request["n"], int) or not isinstance(cell.request["model_name"], str):

@@ -1,6 +1,7 @@
 """A saved comparison loaded back: from the folder alone, whole, and asked for anew."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from kling_nb import Kling
 from kling_nb.errors import InvalidRequest, WorkspaceError
 from kling_nb.sandbox import Sandbox
+from kling_nb.session import gateway
 
 
 @pytest.fixture
@@ -24,8 +26,6 @@ def folder(made):
 
 def bare(html):
     """A grid without where its pictures are linked to."""
-    import re
-
     return re.sub(r'href="[^"]*"', "", html)
 
 
@@ -37,8 +37,9 @@ def elsewhere(folder, new_kernel, tmp_path):
     shutil.copytree(folder, moved)
     shutil.rmtree(folder)
     shutil.rmtree("kling_runs/sandbox", ignore_errors=True)
-    kling = Kling(sandbox=True, workspace=tmp_path / "runs", poll_interval=0.01, timeout=30)
-    return kling, moved
+    runs = tmp_path / "runs" / "sandbox"
+    gateway._sandboxes[runs] = Sandbox(tmp_path / "gateway", seconds=0, images="constant").start()
+    return Kling(sandbox=True, workspace=tmp_path / "runs", poll_interval=0.01, timeout=30), moved
 
 
 def test_it_is_the_same_comparison(made, folder, kling):
@@ -225,7 +226,7 @@ def test_a_rerun_that_was_not_agreed_to_leaves_nothing(made, new_kling, sandbox)
 
 
 def test_a_name_that_is_taken_is_refused(made, sandbox):
-    with pytest.raises(InvalidRequest, match="There is a comparison "cats" already"):
+    with pytest.raises(InvalidRequest, match='There is a comparison "cats" already'):
         made.rerun("cats")
     with pytest.raises(InvalidRequest, match="must be a text of one line"):
         made.rerun("two\nlines")
@@ -253,9 +254,9 @@ def test_a_folder_of_a_colleague_is_rerun_with_its_references(elsewhere, cat, pi
 
 def test_a_rerun_goes_to_this_sessions_gateway(folder, tmp_path):
     with Sandbox(tmp_path / "gateway", seconds=0, images="constant") as other:
-        real = Kling("key", base_url=other.url, workspace=tmp_path / "runs", poll_interval=0.01, timeout=30)
+        real = Kling("key", base_url=other.base_url, workspace=tmp_path / "runs", poll_interval=0.01, timeout=30)
         loaded = real.load_comparison(folder)
         assert loaded.gateway == "sandbox"
         again = loaded.rerun()
-        assert (again.gateway, again.counts) == (other.url, {"done": 8})
+        assert (again.gateway, again.counts) == (other.base_url, {"done": 8})
         assert len(other.ledger.entries()) == 8

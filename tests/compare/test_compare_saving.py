@@ -19,7 +19,7 @@ HOSTILE = {
     "</script><img src=x onerror=alert(1)>": "a cat",
     "../../x": "a dog",
     "CON": "a cow",
-    "a/b\\c:d*e?f\"g<h>i|j": "an ant",
+    'a/b\\c:d*e?f"g<h>i|j': "an ant",
     "猫" * 100: "a bee",
     "Ünïcode é " + "very long " * 12: "a fox",
     "🐈‍⬛": "a hen",
@@ -90,7 +90,11 @@ def test_the_name_of_an_image_says_its_cell_and_the_table_says_which_task(compar
     for row in rows:
         number, n, style, sample, image = Path(row["path"]).stem.split("_")
         cell = made.cells[int(number) - 1]
-        assert dict(cell.coordinates) == {"n": n, "style_image": style} == {"n": row["n"], "style_image": row["style_image"]}
+        assert (
+            dict(cell.coordinates)
+            == {"n": n, "style_image": style}
+            == {"n": row["n"], "style_image": row["style_image"]}
+        )
         assert sample == f"sample{int(row['sample']) + 1}"
         assert image == f"image{int(row['index']) + 1}"
         assert hashlib.sha256((folder / row["path"]).read_bytes()).hexdigest() == row["sha256"]
@@ -159,11 +163,15 @@ def test_an_image_whose_file_is_gone_or_changed_is_said(compare, capsys, monkeyp
     gone.path.unlink()
     changed.path.write_bytes(changed.bytes + b"more")
     notes = []
-    monkeypatch.setattr("kling_nb.session.screen.Screen.note", lambda self, message, problem=False: notes.append(message))
+    monkeypatch.setattr(
+        "kling_nb.session.screen.Screen.note", lambda self, message, problem=False: notes.append(message)
+    )
     folder = made.save("out")
     assert len(list((folder / "images").iterdir())) == len(made.images) - 2
     assert [row["path"] for row in rows_of(folder)].count("") == 2
-    problems = [image.get("problem") for cell in data_of(folder)["cells"] for s in cell["samples"] for image in s["images"]]
+    problems = [
+        image.get("problem") for cell in data_of(folder)["cells"] for s in cell["samples"] for image in s["images"]
+    ]
     assert sorted(filter(None, problems)) == sorted([saving._GONE, saving._CHANGED])
     assert len(notes) == 1
     assert f"image 1 of task {gone.metadata['task']['id']}" in notes[0]
