@@ -16,7 +16,7 @@ from kling_nb.compare.states import counts, in_words, state
 from kling_nb.display import Bundle
 from kling_nb.display.words import plural
 from kling_nb.engine.polling import typical
-from kling_nb.errors import WaitInterrupted
+from kling_nb.errors import ConfigurationError, InvalidRequest, WaitInterrupted
 from kling_nb.records import TaskRecord
 from kling_nb.session.echo import ShownOnce
 from kling_nb.session.history import TaskList
@@ -207,10 +207,13 @@ class Comparison(Keeping, ShownOnce):
             # An interrupt between two steps is no other than one within them: what was not sent is not sent.
             bare = isinstance(error, KeyboardInterrupt) and not isinstance(error, WaitInterrupted)
             interrupted = run.interrupted() if bare and run.jobs else None
-            if run.jobs:
-                self._show_end(where)
-            else:
+            if not run.jobs:
                 where.done()
+            elif where.in_background and not isinstance(error, (InvalidRequest, ConfigurationError)):
+                # What is under way goes on, and so does what is shown of it.
+                run.keep_current(lambda: self._show_end(where))
+            else:
+                self._show_end(where)
             if interrupted is not None:
                 raise interrupted from None
             raise

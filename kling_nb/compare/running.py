@@ -43,6 +43,7 @@ class Run:
         self._show = show
         self._records: dict[Key, TaskRecord] = {}
         self._elsewhere: set[Key] = set()
+        self._planned: list[TaskRecord] = []
 
     def begin(self, *, yes: bool, retry: bool = False) -> None:
         """Have everything sent that is lacking, and take up what was left unfinished; returns at once.
@@ -73,14 +74,19 @@ class Run:
         images = sum(cells[digest].n for digest, _ in wanted) + sum(record.n for record in unsent)
         if images:
             self._session.may_spend(images, yes=yes)
+        due = sum(record.n for record in unsent)
         try:
-            claimed = self._claim([(cells[digest], sample) for digest, sample in wanted]) if wanted else []
-        except BaseException:
-            self._session.gateway.spend(-images, None)
+            if wanted:
+                self._submit(self._claim([(cells[digest], sample) for digest, sample in wanted]))
+        except BaseException as error:
+            due = 0
+            self._withdraw()
+            if isinstance(error, KeyboardInterrupt):
+                raise self.interrupted() from None
             raise
-        # What another kernel was quicker to ask for is not this one's expense.
-        self._session.gateway.spend(sum(r.n for r, _ in claimed) + sum(r.n for r in unsent) - images, None)
-        self._submit(claimed)
+        finally:
+            # What another kernel was quicker to ask for, or what was not sent, is not this one's expense.
+            self._session.gateway.spend(due + sum(job.record.n for job in self.jobs.values()) - images, None)
         self._elsewhere = {*left, *wanted} - self.jobs.keys()
 
     def watch(self, timeout: float) -> None:
@@ -190,6 +196,7 @@ class Run:
             record = plan(session, cell.request, cell.digest, without_bytes(cell.references), cell.warnings, taken)
             taken.add(record.id)
             planned.append((record, first + sample))
+        self._planned = [record for record, _ in planned]
         failed = [record.id for record in self._records.values() if record.task_status == "failed"]
         claimed = workspace.journal.comparisons.claim(planned, replacing=failed)
         return [(record, sample - first) for record, sample in claimed]
@@ -199,24 +206,19 @@ class Run:
         journal = self._session.workspace.journal
         for model_name in {record.model_name for record, _ in claimed}:
             runner.learn(model_name, journal.durations(self.comparison.gateway, model_name))
-        begun: set[str] = set()
-        try:
-            for record, sample in claimed:
-                job = self._session.job_of(record)
-                self.jobs[record.digest, sample] = job
-                runner.submit(job)
-                begun.add(record.id)
-        except BaseException as error:
-            # Nobody would send what the engine has not, so it is not left for somebody to wait for.
-            now = time.time()
-            rest = [record for record, _ in claimed if record.id not in begun and record.id not in runner.jobs]
-            journal.update(*(replace(record, task_status="cancelled", finished_at=now) for record in rest))
-            self._session.gateway.spend(-sum(record.n for record in rest), None)
-            dropped = {record.id for record in rest}
-            self.jobs = {key: job for key, job in self.jobs.items() if job.record.id not in dropped}
-            if isinstance(error, KeyboardInterrupt):
-                raise self.interrupted() from None
-            raise
+        for record, sample in claimed:
+            self.jobs[record.digest, sample] = job = self._session.job_of(record)
+            runner.submit(job)
+
+    def _withdraw(self) -> None:
+        """Leave no task for somebody to wait for that the engine has not got: nobody would send it."""
+        runner, journal = self._session.gateway.runner, self._session.workspace.journal
+        self.jobs = {key: job for key, job in self.jobs.items() if job.record.id in runner.jobs or job.claimed}
+        held = {job.record.id for job in self.jobs.values()}
+        stored = [journal.get(record.id) for record in self._planned if record.id not in held]
+        now = time.time()
+        left = [record for record in stored if record is not None and record.task_status == "planned"]
+        journal.update(*(replace(record, task_status="cancelled", finished_at=now) for record in left))
 
     # ---- waiting -----------------------------------------------------------------------------------
 

@@ -83,7 +83,8 @@ def _third(connection: sqlite3.Connection) -> None:
             gateway TEXT NOT NULL,
             created_at REAL NOT NULL,
             seed TEXT NOT NULL,
-            design TEXT NOT NULL
+            design TEXT NOT NULL,
+            replicate INTEGER NOT NULL DEFAULT 0
         )
         """
     )
@@ -101,11 +102,7 @@ def _third(connection: sqlite3.Connection) -> None:
     )
 
 
-def _fourth(connection: sqlite3.Connection) -> None:
-    connection.execute("ALTER TABLE comparisons ADD COLUMN replicate INTEGER NOT NULL DEFAULT 0")
-
-
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second, _third, _fourth)
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second, _third)
 
 
 def version(connection: sqlite3.Connection) -> int:
