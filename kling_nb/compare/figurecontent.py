@@ -9,14 +9,16 @@ from kling_nb.compare.arrange import Line, Table
 from kling_nb.compare.gridhtml import images_of
 from kling_nb.compare.levels import VARIANT
 from kling_nb.compare.records import Filled
-from kling_nb.compare.states import state
+from kling_nb.compare.states import STATES, state
 from kling_nb.display.words import one_line
 from kling_nb.errors import InvalidRequest
 from kling_nb.records import ImageRecord, Reference, TaskRecord
 from kling_nb.request.problems import shown
 
 _SELF_EVIDENT = ("prompt", "model_name", VARIANT)
-_LONGEST_LABEL = 120
+_LONGEST_LABEL, _LONGEST_TEXT = 120, 1000
+_ROLES = ("subject", "scene", "style")
+_MISSING = "image missing"
 _REFERENCES = "References"
 _SANDBOX = "SANDBOX: made by the local stand-in for the API, not by a model."
 
@@ -70,8 +72,8 @@ class Content:
 
     Parameters
     ----------
-    row_axes : tuple of str
-        Heads of the columns of labels.
+    row_axes, column_axes : tuple of str
+        Above the columns of labels, and above the heads; empty where it goes without saying.
     rows, columns : tuple of Side
         In order.
     cells : tuple of tuple of tuple of Item
@@ -85,6 +87,7 @@ class Content:
     """
 
     row_axes: tuple[str, ...]
+    column_axes: tuple[str, ...]
     rows: tuple[Side, ...]
     columns: tuple[Side, ...]
     cells: tuple[tuple[tuple[Item, ...], ...], ...]
@@ -98,7 +101,7 @@ class Content:
         items = [each for row in self.cells for cell in row for each in cell]
         items += [*self.common, *(each for side in sides for level in side.references for each in level)]
         labels = [label for side in sides for label in side.labels]
-        return [self.heading, self.note, *self.row_axes, *labels, *(each.words for each in items)]
+        return [self.heading, self.note, *self.row_axes, *self.column_axes, *labels, *(each.words for each in items)]
 
 
 def content(
@@ -131,17 +134,28 @@ def content(
         ``images`` is something else, or no cell has so many; or ``labels`` renames what is not there.
     """
     _check_choice(images, table)
-    used: set[str] = set()
+    # What is not in this figure and could be in the next one may be renamed all the same.
+    used = {*table.row_axes, *table.column_axes, *STATES, *_ROLES, _MISSING, _REFERENCES, _SANDBOX}
     known = {one_line(old, _LONGEST_LABEL): new for old, new in (labels or {}).items()}
 
     def rename(text: str) -> str:
-        used.add(text)
-        return one_line(known.get(text, text), 1000)
+        key = one_line(text, _LONGEST_LABEL)
+        used.add(key)
+        return one_line(known.get(key, text), _LONGEST_TEXT)
 
+    by_column = zip(*table.cells, strict=True)
     found = Content(
         tuple(rename(name) for name in table.row_axes),
-        tuple(_side(line, None, rename, references=references) for line in table.rows),
-        tuple(_side(line, table.column_axes, rename, references=references) for line in table.columns),
+        # That "kling-v2" is a model is plain; a bare "none" or "16:9" says too little.
+        tuple("" if name in _SELF_EVIDENT else rename(name) for name in table.column_axes),
+        tuple(
+            _side(line, _in_full(line, table.row_axes, cells), rename, references=references)
+            for line, cells in zip(table.rows, table.cells, strict=True)
+        ),
+        tuple(
+            _side(line, _in_full(line, table.column_axes, cells), rename, references=references)
+            for line, cells in zip(table.columns, by_column, strict=True)
+        ),
         tuple(tuple(_cell(filled, images, rename) for filled in row) for row in table.cells),
         _references(table.references, rename) if references else (),
         rename(_REFERENCES),
@@ -166,24 +180,22 @@ def _check_choice(images: Any, table: Table) -> None:
         raise InvalidRequest(f"images is {images}; the cells have images 0 to {most - 1}.", money="")
 
 
-def _side(line: Line, axes: Sequence[str] | None, rename: Rename, *, references: bool) -> Side:
-    # Columns have no head for the axis itself: a bare "none" or "16:9" would not say what it is of.
-    plain = [
-        label if axes is None or axes[level] in _SELF_EVIDENT else f"{axes[level]}: {label}"
-        for level, label in enumerate(line.labels)
-    ]
-    written = [
-        rename(text) if text == label else _either(text, label, rename)
-        for text, label in zip(plain, line.labels, strict=True)
-    ]
+def _in_full(line: Line, axes: Sequence[str], cells: Iterable[Filled | None]) -> tuple[str, ...]:
+    """Return the labels of a line, and in place of the beginning of a prompt all of it."""
+    prompt = next((str(each.cell.request.get("prompt", "")) for each in cells if each is not None), "")
+    return tuple(
+        prompt if axis == "prompt" and label == one_line(prompt, _LONGEST_LABEL) else label
+        for axis, label in zip(axes, line.labels, strict=True)
+    )
+
+
+def _side(line: Line, texts: Iterable[str], rename: Rename, *, references: bool) -> Side:
     pictures = line.references if references else ((),) * len(line.labels)
-    return Side(tuple(written), line.labels, tuple(_references(level, rename) for level in pictures))
-
-
-def _either(text: str, label: str, rename: Rename) -> str:
-    """Rename a label with its axis, or one of the two."""
-    whole, name, alone = rename(text), rename(text[: -len(label) - 2]), rename(label)
-    return whole if whole != one_line(text, 1000) else f"{name}: {alone}"
+    return Side(
+        tuple(rename(text) for text in texts),
+        line.labels,
+        tuple(_references(level, rename) for level in pictures),
+    )
 
 
 def _references(references: Iterable[Reference], rename: Rename) -> tuple[Item, ...]:
@@ -208,7 +220,7 @@ def _sample(record: TaskRecord | None, sent: float, rename: Rename) -> list[Item
     if not pictures:
         return [Item(sent, rename(state(record)))]
     missing = max(0, record.n - len(pictures)) if record is not None else 0
-    return [*(_item(each, sent, rename) for each in pictures), *[Item(sent, rename("image missing"))] * missing]
+    return [*(_item(each, sent, rename) for each in pictures), *[Item(sent, rename(_MISSING))] * missing]
 
 
 def _places(record: TaskRecord | None, n: int, sent: float, rename: Rename) -> list[Item]:
@@ -217,14 +229,14 @@ def _places(record: TaskRecord | None, n: int, sent: float, rename: Rename) -> l
     if not pictures:
         return [Item(sent, rename(state(record)))] * n
     return [
-        _item(pictures[index], sent, rename) if index in pictures else Item(sent, rename("image missing"))
+        _item(pictures[index], sent, rename) if index in pictures else Item(sent, rename(_MISSING))
         for index in range(n)
     ]
 
 
 def _item(image: ImageRecord, sent: float, rename: Rename) -> Item:
     if image.path is None:
-        return Item(sent, rename("image missing"))
+        return Item(sent, rename(_MISSING))
     return Item(_aspect(image.width, image.height), image=image)
 
 

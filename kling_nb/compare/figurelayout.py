@@ -6,9 +6,8 @@ nothing that is drawn has to be resampled once more.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from kling_nb.compare.figurecontent import Content, Item
+from kling_nb.compare.figurecontent import Content, Item, Side
 from kling_nb.compare.figureparts import (
     GREY,
     HEAD,
@@ -25,9 +24,10 @@ from kling_nb.compare.figureparts import (
     contained,
     groups,
     length,
-    level_at,
     within,
 )
+from kling_nb.compare.figuresizes import Room, Sizes
+from kling_nb.compare.figuresizes import sizes as choose_sizes
 from kling_nb.compare.figuretext import Measure, wrap
 
 _PALE = "#c4c4c4"
@@ -38,16 +38,7 @@ _WIDEST_LABELS, _ROOMY_LABELS = 0.24, 0.4
 _NARROWEST_LABEL = 22.0
 SMALLEST_IMAGE = 26.0
 """Points, in height: images become no smaller so that a page suffices."""
-_MOST_HEAD_LINES, _MOST_LABEL_LINES = 3, 9
-
-
-@dataclass(frozen=True, slots=True)
-class _Sizes:
-    """How large the images are: the height in each row, the width of each column, and how many stand abreast."""
-
-    heights: tuple[int, ...]
-    widths: tuple[int, ...]
-    across: int
+_MOST_HEAD_LINES, _MOST_LABEL_LINES, _LEAST_LABEL_LINES = 3, 9, 4
 
 
 class Composer:
@@ -94,7 +85,7 @@ class Composer:
         left = len(references) * (reference + self._px(_GAP)) + sum(each + self._px(_GAP) for each in labels)
         room = page.width - 2 * self._px(_MARGIN) - left
         head = self._head_height(room / max(1, len(content.columns)))
-        sizes = self._sizes(room, head)
+        sizes = choose_sizes(content.cells, len(content.columns), self._room(room, head, labels))
         labels, columns = self._share(sizes, labels, room)
         x = self._px(_MARGIN)
         reference_x: list[float] = []
@@ -107,10 +98,10 @@ class Composer:
         row_y, bottom = self._row_places(sizes, self._heads(reference_x, label_x, labels, column_x, columns))
         for index, row in enumerate(content.cells):
             for at, cell in enumerate(row):
-                self._cell(cell, Box(column_x[at], row_y[index], columns[at], self._tall(sizes, index)), sizes, index)
+                self._cell(cell, Box(column_x[at], row_y[index], columns[at], sizes.talls[index]), sizes, index)
         self._labels(label_x, labels, row_y, sizes)
         self._references(references, reference_x, reference, row_y, sizes)
-        self._rules(row_y, sizes, label_x[0] if label_x else column_x[0])
+        self._rules(row_y, sizes, [*label_x, column_x[0]])
         self._end(bottom)
         return page
 
@@ -131,12 +122,13 @@ class Composer:
     def _reference_width(self, count: int) -> float:
         if not count:
             return 0.0
-        wide = 0.3 * self._page.width / count
+        wide = min(0.3 / count, 0.6 / (1 + len(self._content.columns))) * self._page.width
         return max(self._px(_NARROWEST_REFERENCE), min(self._px(_WIDEST_REFERENCE), 0.14 * self._page.width, wide))
 
     def _label_widths(self) -> list[float]:
         natural = self._natural_labels()
-        most = _WIDEST_LABELS * self._page.width
+        # Many columns of images need the room more.
+        most = _WIDEST_LABELS * self._page.width * min(1.0, 4 / (1 + len(self._content.columns)))
         return within(natural, most, self._px(_NARROWEST_LABEL))
 
     def _natural_labels(self) -> list[float]:
@@ -150,48 +142,27 @@ class Composer:
             for level, name in enumerate(self._content.row_axes)
         ]
 
-    def _sizes(self, room: float, head: float) -> _Sizes:
-        """Choose how many images stand abreast in a cell so that they become as large as the page allows."""
-        most = max((len(cell) for row in self._content.cells for cell in row), default=1)
-        # A last line with more than one gap in it looks as if images were missing.
-        choices = [count for count in range(1, most + 1) if -most % count <= 1] or [1]
-        found = [self._sizes_for(across, room, head) for across in choices]
-        return max(found, key=lambda sizes: (min(sizes.heights, default=0), sizes.across))
+    def _room(self, width: float, head: float, labels: Sequence[float]) -> Room:
+        note = self._line(SMALL) + self._px(_PAD) if self._content.note else 0.0
+        high = self._most - head - note - 2 * self._px(_MARGIN)
+        return Room(
+            width,
+            high,
+            between=self._px(_GAP),
+            above=2 * self._px(_PAD) + 1,
+            gap=self._px(_NARROW_GAP),
+            smallest=self._px(SMALLEST_IMAGE),
+            labels=tuple(self._label_height(row, labels, high / len(self._content.rows)) for row in self._content.rows),
+        )
 
-    def _sizes_for(self, across: int, room: float, head: float) -> _Sizes:
-        cells, gap, columns = self._content.cells, self._px(_NARROW_GAP), len(self._content.columns)
-        lines = [[abreast(cell, across) for cell in row] for row in cells]
-        weights = [
-            max([sum(item.aspect for item in line) for row in lines for line in row[at]], default=1.0)
-            for at in range(columns)
-        ]
-        total = sum(weights) or 1.0
-        widths = [(room - (columns - 1) * self._px(_GAP)) * weight / total for weight in weights]
-        fitting = [
-            min(
-                [
-                    (widths[at] - (len(line) - 1) * gap) / sum(item.aspect for item in line)
-                    for at in range(columns)
-                    for line in row[at]
-                ],
-                default=self._px(SMALLEST_IMAGE),
-            )
-            for row in lines
-        ]
-        counts = [max([len(cell) for cell in row], default=1) or 1 for row in lines]
-        fixed = head + sum((count - 1) * gap + 2 * self._px(_PAD) for count in counts) + self._line(SMALL) * 2
-        cap = level_at(fitting, counts, self._most - fixed)
-        heights = [max(1, math.floor(min(high, max(cap, self._px(SMALLEST_IMAGE))))) for high in fitting]
-        needed = [
-            max(
-                [length(line, high, gap) for row, high in zip(lines, heights, strict=True) for line in row[at]],
-                default=1,
-            )
-            for at in range(columns)
-        ]
-        return _Sizes(tuple(heights), tuple(math.ceil(each) for each in needed), across)
+    def _label_height(self, row: Side, labels: Sequence[float], share: float) -> float:
+        """Return how high a row's own label is in the least, or as much of it as there is room for."""
+        if not labels:
+            return 0.0
+        most = max(1, min(_LEAST_LABEL_LINES, math.floor(share / self._line(LABEL)) - 1))
+        return max(1, len(self._wrapped(row.labels[-1], labels[-1], LABEL, most))) * self._line(LABEL)
 
-    def _share(self, sizes: _Sizes, labels: list[float], room: float) -> tuple[list[float], list[float]]:
+    def _share(self, sizes: Sizes, labels: list[float], room: float) -> tuple[list[float], list[float]]:
         """Give what the images leave free to the labels first, and then to all columns alike."""
         columns = len(sizes.widths)
         free = max(0.0, room - (columns - 1) * self._px(_GAP) - sum(sizes.widths))
@@ -201,11 +172,6 @@ class Composer:
         grown = [old + given * more for old, more in zip(labels, wanted, strict=True)]
         rest = max(0.0, free - given * sum(wanted)) / max(1, columns)
         return grown, [width + rest for width in sizes.widths]
-
-    def _tall(self, sizes: _Sizes, row: int) -> float:
-        """Return how high a row's images are together."""
-        count = max((len(abreast(cell, sizes.across)) for cell in self._content.cells[row]), default=1) or 1
-        return count * sizes.heights[row] + (count - 1) * self._px(_NARROW_GAP)
 
     # ---- heads -----------------------------------------------------------------------------------------
 
@@ -217,6 +183,7 @@ class Composer:
             group = groups(self._content.columns, level)
             lines = max(len(self._wrapped(side.labels[level], width * count, HEAD)) for _, count, side in group)
             high += lines * self._line(HEAD) + self._px(_PAD)
+            high += self._line(SMALL) if self._content.column_axes[level] else 0.0
             high += self._head_picture() if any(side.references[level] for _, _, side in group) else 0.0
         return max(high, self._line(SMALL)) + self._px(_PAD + _MARGIN)
 
@@ -236,8 +203,12 @@ class Composer:
     ) -> float:
         """Write what is above the rows; return where they begin."""
         y = self._px(_MARGIN)
+        across = Box(column_x[0], 0, self._page.width - self._px(_MARGIN) - column_x[0], 0)
         levels = len(self._content.columns[0].labels) if self._content.columns else 0
         for level in range(levels):
+            if self._content.column_axes[level]:
+                y += self._line(SMALL)
+                self._write(self._content.column_axes[level], across, SMALL, bottom=y)
             y = self._head_level(level, y, column_x, columns, last=level == levels - 1)
         bottom = max(y, self._px(_MARGIN) + self._line(SMALL))
         if reference_x:
@@ -281,15 +252,15 @@ class Composer:
 
     # ---- rows ------------------------------------------------------------------------------------------
 
-    def _row_places(self, sizes: _Sizes, y: float) -> tuple[list[int], float]:
+    def _row_places(self, sizes: Sizes, y: float) -> tuple[list[int], float]:
         places = []
         for index in range(len(self._content.rows)):
             y += self._px(_PAD)
             places.append(math.ceil(y))
-            y = places[-1] + self._tall(sizes, index) + self._px(_PAD)
+            y = places[-1] + sizes.talls[index] + self._px(_PAD)
         return places, y
 
-    def _cell(self, items: Sequence[Item], box: Box, sizes: _Sizes, row: int) -> None:
+    def _cell(self, items: Sequence[Item], box: Box, sizes: Sizes, row: int) -> None:
         if not items:
             high = self._line(LABEL)
             middle = Box(box.x, box.y + (box.height - high) / 2, box.width, high)
@@ -299,7 +270,7 @@ class Composer:
         lines = abreast(items, sizes.across)
         widest = max(length(line, high, gap) for line in lines)
         left = box.x + max(0.0, (box.width - widest) / 2)
-        y = box.y
+        y = box.y + (box.height - len(lines) * high - (len(lines) - 1) * gap) / 2
         for line in lines:
             x = left
             for item in line:
@@ -308,7 +279,7 @@ class Composer:
                 x += wide + gap
             y += high + gap
 
-    def _labels(self, label_x: Sequence[float], labels: Sequence[float], row_y: Sequence[int], sizes: _Sizes) -> None:
+    def _labels(self, label_x: Sequence[float], labels: Sequence[float], row_y: Sequence[int], sizes: Sizes) -> None:
         for level, (x, wide) in enumerate(zip(label_x, labels, strict=True)):
             for start, count, side in groups(self._content.rows, level):
                 box = self._span(start, count, row_y, sizes)
@@ -320,7 +291,7 @@ class Composer:
                     self._page.words.append(Words(place, lines, LABEL))
 
     def _references(
-        self, which: Sequence[int], places: Sequence[float], width: float, row_y: Sequence[int], sizes: _Sizes
+        self, which: Sequence[int], places: Sequence[float], width: float, row_y: Sequence[int], sizes: Sizes
     ) -> None:
         for level, x in zip(which, places, strict=True):
             if level < 0:
@@ -332,9 +303,9 @@ class Composer:
                     box = self._span(start, count, row_y, sizes)
                     self._tiles(side.references[level], Box(x, box.y, width, box.height))
 
-    def _span(self, start: int, count: int, row_y: Sequence[int], sizes: _Sizes) -> Box:
+    def _span(self, start: int, count: int, row_y: Sequence[int], sizes: Sizes) -> Box:
         last = start + count - 1
-        return Box(0, row_y[start], 0, row_y[last] + self._tall(sizes, last) - row_y[start])
+        return Box(0, row_y[start], 0, row_y[last] + sizes.talls[last] - row_y[start])
 
     def _tiles(self, items: Sequence[Item], box: Box, *, top: bool = False, one_line: bool = False) -> None:
         """Place references into a box as large as they go in, each with its role below."""
@@ -364,13 +335,15 @@ class Composer:
 
     # ---- lines and the end -----------------------------------------------------------------------------
 
-    def _rules(self, row_y: Sequence[int], sizes: _Sizes, left: float) -> None:
-        """Draw a line between rows, from where the outermost label changes."""
+    def _rules(self, row_y: Sequence[int], sizes: Sizes, label_x: Sequence[float]) -> None:
+        """Draw a line between rows, from where the outermost label changes; not through one that goes on."""
         rows, right = self._content.rows, self._page.width - self._px(_MARGIN)
         for index in range(1, len(rows)):
-            y = (row_y[index - 1] + self._tall(sizes, index - 1) + row_y[index]) / 2
-            changed = rows[index].keys[:1] != rows[index - 1].keys[:1] and len(rows[index].keys) > 1
-            self._page.rules.append(Rule(left, y, right, y, _RULE, GREY if changed else _PALE))
+            y = (row_y[index - 1] + sizes.talls[index - 1] + row_y[index]) / 2
+            pairs = zip(rows[index - 1].keys, rows[index].keys, strict=True)
+            level = next((level for level, (before, after) in enumerate(pairs) if before != after), 0)
+            outer = level < len(rows[index].keys) - 1
+            self._page.rules.append(Rule(label_x[level], y, right, y, _RULE, GREY if outer else _PALE))
 
     def _end(self, bottom: float) -> None:
         page, margin = self._page, self._px(_MARGIN)

@@ -8,7 +8,7 @@ from itertools import groupby
 from kling_nb.compare.figurecontent import Item, Side
 from kling_nb.compare.figuretext import Measure, wrap
 
-HEAD, LABEL, SMALL = 8.0, 7.0, 5.5
+HEAD, LABEL, SMALL = 7.5, 7.0, 5.5
 """Points of type: heads of columns, labels of rows, and what is under references and in boxes."""
 LINE = 1.3
 """Heights of type from one line to the next."""
