@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import io
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -88,11 +89,10 @@ class Drawing:
         # Outlines that are PostScript's go in as drawings of letters, which are still text to search and to copy.
         postscript = any(fonts.is_postscript(family) for family in self._families)
         figure.pdf_style = {"pdf.fonttype": 3 if postscript else 42}
-        # A hair more, because what is rounded down would lose a pixel.
-        figure.set_size_inches((layout.width + 1e-4) / self._dpi, (layout.height + 1e-4) / self._dpi)
+        figure.set_size_inches(_inches(layout.width, self._dpi), _inches(layout.height, self._dpi))
         # Pictures that touch would be put together into one, and resampled.
         figure.suppressComposite = True
-        axes = figure.add_axes((0.0, 0.0, layout.width / (layout.width + 1e-4), layout.height / (layout.height + 1e-4)))
+        axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         axes.set_axis_off()
         axes.set_xlim(0, layout.width)
         axes.set_ylim(layout.height, 0)
@@ -179,6 +179,14 @@ class Drawing:
             )
 
 
+def _inches(pixels: int, dpi: float) -> float:
+    """Return a length that comes to so many pixels also where it is multiplied and cut off."""
+    inches = pixels / dpi
+    while int(inches * dpi) < pixels:
+        inches = math.nextafter(inches, math.inf)
+    return inches
+
+
 def _inside(aspect: float, box: Box) -> tuple[int, int]:
     """Return the size in a box of a picture that may turn out to have another shape than it was said to have."""
     if abs(box.height * aspect - box.width) < 1.5 or abs(box.width / aspect - box.height) < 1.5:
@@ -228,6 +236,7 @@ def encoded(figure: Any, suffix: str, title: str) -> bytes:
     """
     from matplotlib.figure import Figure
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
     buffer = io.BytesIO()
     if suffix == ".pdf":
@@ -238,7 +247,15 @@ def encoded(figure: Any, suffix: str, title: str) -> bytes:
     if suffix == ".svg":
         Figure.savefig(figure, buffer, format="svg", metadata={"Title": title, "Creator": "kling_nb", "Date": None})
         return smaller_svg(buffer.getvalue())
-    Figure.savefig(figure, buffer, format="png", metadata={"Title": title, "Software": "kling_nb"})
-    if suffix == ".png":
-        return buffer.getvalue()
-    return jpeg(Image.open(buffer).convert("RGB"), dpi=(figure.dpi, figure.dpi), comment=title.encode())
+    Figure.savefig(figure, buffer, format="raw")
+    pixels = figure.canvas.get_width_height()
+    image = Image.frombytes("RGBA", pixels, buffer.getvalue()).convert("RGB")
+    dpi = (figure.dpi, figure.dpi)
+    if suffix != ".png":
+        return jpeg(image, dpi=dpi, comment=title.encode())
+    facts = PngInfo()
+    for name, text in (("Title", title), ("Software", "kling_nb")):
+        facts.add_text(name, text)
+    out = io.BytesIO()
+    image.save(out, "PNG", dpi=dpi, pnginfo=facts)
+    return out.getvalue()

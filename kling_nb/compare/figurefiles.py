@@ -14,7 +14,7 @@ QUALITY = 92
 
 _OBJECT = re.compile(rb"\s*(\d+) 0 obj\r?\n(.*)", re.DOTALL)
 _STREAM = re.compile(rb"(<<.*?>>)\r?\nstream\r?\n", re.DOTALL)
-_LENGTH = re.compile(rb"/Length (\d+) 0 R")
+_LENGTH = re.compile(rb"/Length (\d+)( 0 R)?")
 _PICTURE = re.compile(rb"/Subtype\s+/Image")
 _PNG = re.compile(rb"data:image/png;base64,\s*([A-Za-z0-9+/=\s]+)")
 
@@ -44,7 +44,10 @@ def smaller_pdf(pdf: bytes) -> bytes:
     out = io.BytesIO()
     out.write(pdf[: min(offsets)])
     places = {}
+    lengths = {int(found[1]) for content in objects.values() for found in _LENGTH.finditer(_head(content)) if found[2]}
     for number, content in objects.items():
+        if number in lengths:
+            continue
         places[number] = out.tell()
         out.write(b"%d 0 obj\n%s" % (number, _compressed(content, objects)))
     begin = out.tell()
@@ -56,14 +59,19 @@ def smaller_pdf(pdf: bytes) -> bytes:
     return out.getvalue()
 
 
+def _head(content: bytes) -> bytes:
+    found = _STREAM.match(content)
+    return found[1] if found else b""
+
+
 def _compressed(content: bytes, objects: dict[int, bytes]) -> bytes:
     found = _STREAM.match(content)
     length = _LENGTH.search(found[1]) if found else None
     if found is None or length is None or b"/Filter" in found[1]:
         return content
-    size = int(objects[int(length[1])].split()[0])
+    size = int(objects[int(length[1])].split()[0] if length[2] else length[1])
     data = content[found.end() : found.end() + size]
-    small, name = zlib.compress(data, 9), b"FlateDecode"
+    small, name = zlib.compress(data), b"FlateDecode"
     jpeg = _photograph(found[1], data) if _PICTURE.search(found[1]) else None
     if jpeg is not None and len(jpeg) < len(small):
         small, name = jpeg, b"DCTDecode"

@@ -316,9 +316,12 @@ class Composer:
         high = (box.height - (rows - 1) * gap) / rows - caption
         wide = min(wide, self._px(_WIDEST_REFERENCE)) if one_line else wide
         left = box.x + (box.width - columns * wide - (columns - 1) * gap) / 2
-        sizes = [contained(item.aspect, wide, high) for item in items]
+        # One less, because they are moved to whole pixels.
+        sizes = [contained(item.aspect, wide - 1, high - 1) for item in items]
         # Above one another, they stand as close as they are high, and not as the box would have them.
-        talls = [max(each[1] for each in sizes[row * columns : (row + 1) * columns]) + caption for row in range(rows)]
+        talls = [
+            max(each[1] for each in sizes[row * columns : (row + 1) * columns]) + caption + 1 for row in range(rows)
+        ]
         y = box.y if top else box.y + max(0.0, (box.height - sum(talls) - (rows - 1) * gap) / 2)
         for index, (item, (width, height)) in enumerate(zip(items, sizes, strict=True)):
             row, at = divmod(index, columns)
