@@ -90,8 +90,6 @@ class Drawing:
         postscript = any(fonts.is_postscript(family) for family in self._families)
         figure.pdf_style = {"pdf.fonttype": 3 if postscript else 42}
         figure.set_size_inches(_inches(layout.width, self._dpi), _inches(layout.height, self._dpi))
-        # Pictures that touch would be put together into one, and resampled.
-        figure.suppressComposite = True
         axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
         axes.set_axis_off()
         axes.set_xlim(0, layout.width)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from kling_nb.compare.figurecontent import Item
 from kling_nb.compare.figureparts import abreast, length
 
+_NEARLY = 0.8
+
 Cells = Sequence[Sequence[Sequence[Item]]]
 """By row, then column."""
 
@@ -80,7 +82,9 @@ def sizes(cells: Cells, columns: int, room: Room) -> Sizes:
     # A last line with more than one gap in it looks as if images were missing.
     choices = [count for count in range(1, most + 1) if -most % count <= 1] or [1]
     found = [_sizes_for(cells, columns, room, across) for across in choices]
-    return max(found, key=lambda sizes: (sum(sizes.heights), sizes.across))
+    largest = max(sum(each.heights) for each in found)
+    # A page of half the height is worth images that are a little smaller.
+    return [each for each in found if sum(each.heights) >= _NEARLY * largest][-1]
 
 
 def _sizes_for(cells: Cells, columns: int, room: Room, across: int) -> Sizes:

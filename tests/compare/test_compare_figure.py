@@ -326,6 +326,13 @@ def test_a_script_without_a_font_is_one_clear_error_and_labels_help(new_kling, c
     assert "cuneiform cat" in texts(made.figure(**QUICK, labels={prompt: "cuneiform cat"}))
 
 
+def test_outlines_that_cannot_be_embedded_as_truetype_are_drawn(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(figuredrawing.fonts, "is_postscript", lambda family: True)
+    data = study.figure(tmp_path / "fig.pdf", **QUICK).read_bytes()
+    assert b"/Type3" in data
+    assert b"/FontFile2" not in data
+
+
 def test_text_that_goes_leftwards_is_written_or_refused_by_what_matplotlib_can(new_kling, cat, monkeypatch):
     made = new_kling().compare(subject_images=[cat], vary={"prompt": ["שלום", "a cat"]})
     if figuredrawing.shapes():

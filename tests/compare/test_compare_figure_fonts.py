@@ -81,6 +81,17 @@ def test_a_font_that_has_the_script_is_found_and_written_after_the_first(make_fo
     assert not fonts.is_postscript("Tiny Han")
 
 
+@pytest.mark.parametrize(("postscript", "kind"), [(False, b"/FontFile2"), (True, b"/Type3")])
+def test_a_figure_is_written_in_the_fonts_that_were_found(
+    make_font, install, new_kling, cat, tmp_path, postscript, kind
+):
+    install(make_font("Tiny Han", HAN, postscript=postscript))
+    made = new_kling().compare(subject_images=[cat], vary={"prompt": [f"a {HAN}", "a cat"]})
+    data = made.figure(tmp_path / "fig.pdf", dpi=60).read_bytes()
+    assert b"TinyHan" in data
+    assert kind in data
+
+
 def test_two_fonts_are_taken_where_one_is_not_enough(make_font, install):
     for name, characters in (("One Han", "猫帽"), ("Other Han", "帽子"), ("Third Han", "猫")):
         install(make_font(name, characters))
