@@ -192,6 +192,13 @@ def test_what_was_not_run_yet_is_planned(new_kling, cat):
     assert texts(planned.figure(**QUICK)).count("planned") == 2
 
 
+def test_repeats_of_one_request_are_a_figure_too(new_kling, cat):
+    made = new_kling().compare("a cat", subject_images=[cat], samples=4).run(quiet=True)
+    figure = made.figure(**QUICK, images="all")
+    assert len(images(figure)) == 1 + 4
+    assert "References" in texts(figure)
+
+
 # ---- files -------------------------------------------------------------------------------------------
 
 
