@@ -69,7 +69,7 @@ format: $(VENV)/with-lint
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
 
-notebooks: $(VENV)/with-demo
+notebooks: $(VENV)/with-test
 	$(FREE) $(BIN)/python notebooks/execute.py --in-place notebooks/*.ipynb
 
 clean:
