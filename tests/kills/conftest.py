@@ -20,7 +20,15 @@ from kling_nb.workspace.workspace import Workspace
 
 SIZES = (1, 3, 2, 1)
 SIGKILL = 9
-STEPS = ("engine/", "workspace/", "remote/client", "remote/download", "session/session", "session/resuming")
+STEPS = (
+    "engine/",
+    "workspace/",
+    "remote/client",
+    "remote/download",
+    "session/session",
+    "session/resuming",
+    "compare/running",
+)
 """Where something is done that may be half done; what only looks or shows is left alone."""
 
 
@@ -191,7 +199,10 @@ def points(tmp_path_factory, order):
         found["resume"] = other.live("resume", record=True)[1]["points"]
         cell = Trial(tmp_path_factory.mktemp("points") / "trial", order)
         found["generate"] = cell.live("generate", record=True, sizes=(2, 1))[1]["points_in_main"]
-        for each in (trial, other, cell):
+        study = Trial(tmp_path_factory.mktemp("points") / "trial", order)
+        seen = study.live("compare", record=True)[1]
+        found |= {"compare": seen["points"], "compare in main": seen["points_in_main"]}
+        for each in (trial, other, cell, study):
             each.close()
         return {do: by_room(places) for do, places in found.items()}
 

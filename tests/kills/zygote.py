@@ -30,6 +30,7 @@ def load():
     import httpx  # noqa: F401
     import PIL.Image  # noqa: F401
 
+    import kling_nb.compare.planning
     import kling_nb.display
     import kling_nb.request
     import kling_nb.session.dryrun
@@ -113,13 +114,27 @@ def generate(kling, order):
                 raise AssertionError(f"not settled: {runner.jobs}")
 
 
+def compare(kling, order):
+    """Run a comparison, or go on with it; when that is interrupted, let the background finish."""
+    cat = (Path(order["folder"]) / "cat.png").read_bytes()
+    design = {"prompt": ["a cat", "a dog"], "n": [1, 2]}
+    try:
+        kling.compare(subject_images=cat, vary=design, samples=2, name="study").run()
+    finally:
+        sys.setprofile(None)
+        if is_at_hand(kling.settings):
+            runner = kling.session.gateway.runner
+            if not runner.wait(lambda: all(job.settled for job in runner.jobs.values()), 30):
+                raise AssertionError(f"not settled: {runner.jobs}")
+
+
 def wait(kling, order):
     """Wait for everything that another kernel of the workspace has in hand."""
     for task in kling.tasks():
         task.wait(60)
 
 
-DOINGS = {"work": work, "resume": resume, "send": send, "wait": wait, "generate": generate}
+DOINGS = {"work": work, "resume": resume, "send": send, "wait": wait, "generate": generate, "compare": compare}
 
 
 def live(order):
