@@ -196,6 +196,10 @@ class Comparing {
   }
 
   #lay() {
+    // Captions of one height make panes of one size, which the lens then moves by as many pixels.
+    this.#stage.style.removeProperty("--caption");
+    const captions = [...this.#stage.querySelectorAll("figcaption")].map((caption) => caption.offsetHeight);
+    this.#stage.style.setProperty("--caption", `${Math.max(...captions)}px`);
     const { clientWidth, clientHeight, childElementCount } = this.#stage;
     this.#stage.style.setProperty("--beside", beside(childElementCount, this.#shape, clientWidth, clientHeight));
   }
