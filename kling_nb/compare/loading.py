@@ -1,6 +1,7 @@
 """A comparison from the folder that it was saved in, without the workspace that it was made in."""
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -14,6 +15,7 @@ from kling_nb.display import Bundle
 from kling_nb.display.words import plural
 from kling_nb.errors import InvalidRequest, WorkspaceError
 from kling_nb.records import Reference, TaskRecord
+from kling_nb.request.problems import shown
 from kling_nb.session.screen import Screen
 from kling_nb.session.session import Session
 from kling_nb.session.task import Task
@@ -184,10 +186,14 @@ def load(session: Session, folder: Any, where: Screen, *, verify: bool) -> Saved
 
     Raises
     ------
+    InvalidRequest
+        It is no name of a folder.
     WorkspaceError
         There is no such folder, or no manifest in it; it was written by a newer version; or a file is missing or
         was changed.
     """
+    if not isinstance(folder, str | os.PathLike) or "\0" in str(folder):
+        raise InvalidRequest(f"folder is {shown(folder)}; it must be the name of a folder.", money="")
     place = Path(folder).expanduser().absolute()
     data = files.read(place / NAME) if place.is_dir() else None
     if data is None:

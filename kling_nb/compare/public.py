@@ -1,7 +1,7 @@
 """A comparison without what is nobody else's business, for a folder that goes out into the world. Pure.
 
-Left out are where on its disk somebody kept a picture, who sent a task, and the addresses that tasks reported to,
-which may hold a secret. None of it changes an image, or the digest of a request.
+Left out are where on its disk somebody kept a picture, and the addresses that tasks reported to, which may hold a
+secret. None of it changes an image, or the digest of a request.
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,8 +31,6 @@ def public_task(task: TaskRecord) -> TaskRecord:
         request=_request(task.request),
         references=_references(task.references),
         warnings=_warnings(task.warnings, task.references),
-        owner="",
-        account="",
     )
 
 

@@ -93,12 +93,11 @@ def save(
         writer.write(record, filled, dict(more or {}))
         # What came to be there meanwhile stays: a folder is put in the place of nothing, or of an empty folder.
         aside.rename(target)
-    except OSError as error:
-        _forget(aside)
-        raise _exists(target) if target.exists() else _unwritable(target, error) from error
-    except BaseException:
+    except BaseException as error:
         _forget(aside)
         where.done()
+        if isinstance(error, OSError):
+            raise _exists(target) if os.path.lexists(target) else _unwritable(target, error) from error
         raise
     progress.end(f"Saved {plural(images, 'image')} in {target.name}.", writer.missing)
     return target

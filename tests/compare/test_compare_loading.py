@@ -170,6 +170,11 @@ def test_what_is_no_saved_comparison_is_said(kling, name, said):
         kling.load_comparison(name)
 
 
+def test_what_is_no_name_is_said(kling):
+    with pytest.raises(InvalidRequest, match="folder is 7; it must be the name of a folder"):
+        kling.load_comparison(7)
+
+
 def test_a_newer_or_broken_manifest_is_said(folder, kling):
     path = folder / "manifest.json"
     text = path.read_text()
