@@ -11,6 +11,7 @@ from urllib.parse import quote
 from kling_nb._version import __version__
 from kling_nb.compare.arrange import sides
 from kling_nb.compare.design import Cell
+from kling_nb.compare.levels import Axis
 from kling_nb.compare.records import ComparisonRecord, Filled
 from kling_nb.compare.states import counts, in_words, state
 from kling_nb.display.words import clean, duration, joined, one_line, pixels, plural, size, when
@@ -68,7 +69,12 @@ def data(record: ComparisonRecord, filled: Sequence[Filled], files: Files, saved
         "sandbox": record.gateway == SANDBOX_GATEWAY,
         "summary": _summary(filled),
         "axes": [
-            {"name": axis.name, "levels": [clean(label, 200) for label in axis.labels]} for axis in record.design.axes
+            {
+                "name": axis.name,
+                "levels": [clean(label, 200) for label in axis.labels],
+                "brings": sorted({numbers[key] for key in _brought(axis) if key in numbers}),
+            }
+            for axis in record.design.axes
         ],
         "rows": list(rows),
         "columns": list(columns),
@@ -88,12 +94,17 @@ def data(record: ComparisonRecord, filled: Sequence[Filled], files: Files, saved
 
 
 def _summary(filled: Sequence[Filled]) -> str:
-    images = sum(len(_images(task)) for each in filled for task in each.samples)
+    images = sum(image.path is not None for each in filled for task in each.samples for image in _images(task))
     return joined(plural(len(filled), "cell"), in_words(counts(filled)), plural(images, "image"))
 
 
 def _pictures(record: ComparisonRecord) -> dict[tuple[str, str], Reference]:
     return {_key(each): each for cell in record.design.cells for each in cell.references}
+
+
+def _brought(axis: Axis) -> list[tuple[str, str]]:
+    """Return the pictures that the levels of an axis set."""
+    return [_key(each) for level in axis.levels for each in level.references]
 
 
 def _key(reference: Reference) -> tuple[str, str]:

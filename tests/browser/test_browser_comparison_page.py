@@ -1,5 +1,6 @@
 """The page of a saved comparison in a real browser, from the disk: it shows what is there, and asks for nothing else."""
 
+import contextlib
 import functools
 import http.server
 import io
@@ -41,29 +42,48 @@ def png(colour, size=(320, 300)):
     return buffer.getvalue()
 
 
+@contextlib.contextmanager
+def sandbox_at(place):
+    """Give a `Kling` on a quick sandbox of its own."""
+    runs = place / "runs" / "sandbox"
+    gateway._sandboxes[runs] = Sandbox(place / "gateway", seconds=0, images="constant").start()
+    with Kling(sandbox=True, workspace=place / "runs", poll_interval=0.01) as kling:
+        yield kling
+    gateway._sandboxes.pop(runs).stop()
+
+
 @pytest.fixture(scope="session")
 def saved(tmp_path_factory):
     """The folder of a comparison of 2 × 2 × 3 cells, one prompt refused; two images a cell."""
     place = tmp_path_factory.mktemp("page")
-    runs = place / "runs" / "sandbox"
-    box = Sandbox(place / "gateway", seconds=0, images="constant").start()
-    gateway._sandboxes[runs] = box
-    kling = Kling(sandbox=True, workspace=place / "runs", poll_interval=0.01)
-    made = kling.compare(
-        subject_images=png("orange"),
-        n=2,
-        name=f"Cats {HOSTILE}",
-        vary={
-            "model_name": ["kling-v2", "kling-v2-1"],
-            "style_image": {"none": None, "wave": png("navy")},
-            "prompt": PROMPTS,
-        },
-    )
-    folder = made.run(quiet=True, yes=True).save(place / "a folder #1 with 100% odd name")
-    kling.session.close()
-    box.stop()
-    del gateway._sandboxes[runs]
-    return folder
+    with sandbox_at(place) as kling:
+        made = kling.compare(
+            subject_images=png("orange"),
+            n=2,
+            name=f"Cats {HOSTILE}",
+            vary={
+                "model_name": ["kling-v2", "kling-v2-1"],
+                "style_image": {"none": None, "wave": png("navy")},
+                "prompt": PROMPTS,
+            },
+        )
+        return made.run(quiet=True, yes=True).save(place / "a folder #1 with 100% odd name")
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory):
+    """The folder of three cells with three samples, one combination left out, one image lost, the last not asked for."""
+    place = tmp_path_factory.mktemp("small")
+    with sandbox_at(place) as kling:
+        subjects = {"orange": png("orange"), "navy": png("navy")}
+        given = {
+            "name": "small",
+            "vary": {"subject_images": subjects, "aspect_ratio": ["1:1", "16:9"]},
+            "where": lambda cell: cell["subject_images"] == "navy" or cell["aspect_ratio"] == "1:1",
+        }
+        made = kling.compare("a cat", samples=2, **given).run(quiet=True)
+        made.images[0].path.unlink()
+        return kling.compare("a cat", samples=3, **given).save(place / "small", quiet=True)
 
 
 class Page:
@@ -445,6 +465,18 @@ def test_the_table_fits_the_window_and_its_headers_stay(open_page, width):
     assert wide.page.evaluate("document.querySelector('#table thead').getBoundingClientRect().top") == 0
     assert wide.page.evaluate("document.querySelector('th.row').getBoundingClientRect().left") == 0
     assert wide.page.evaluate("document.querySelector('h1').getBoundingClientRect().left") > 0
+
+
+def test_what_was_left_out_lost_or_not_asked_for_is_said(open_page, small):
+    page = open_page(url=(small / "index.html").as_uri())
+    expect(page.find("#summary")).to_have_text("3 cells · 5 of 9 tasks done · 3 planned · 1 images missing · 5 images")
+    expect(page.find(".none")).to_have_text("not in the design")
+    expect(page.find(".problem.gone")).to_contain_text("its file was not there any more")
+    expect(page.find(".problem.planned")).to_have_count(3)
+    expect(page.find(".problem.planned").first).to_have_text("sample 3: not asked for")
+    # All that is left of 16:9 has one subject, and it is not the aspect ratio that brings it.
+    expect(page.find("#table .reference")).to_have_count(2)
+    expect(page.find("th.column .reference")).to_have_count(0)
 
 
 def test_any_web_host_will_do(open_page, saved):

@@ -38,6 +38,13 @@ function common(cells) {
   return cells[0].references.filter((one) => cells.every((cell) => cell.references.includes(one)));
 }
 
+// Whether a reference may stand beside the labels of an axis: not where only another axis brings it, and the cells of
+// a level happen to share it.
+function belongs(reference, name) {
+  const bringing = data.axes.filter((axis) => axis.brings.includes(reference));
+  return !bringing.length || bringing.some((axis) => axis.name === name);
+}
+
 // Every combination of levels of some axes, the first axis slowest, as lists of level numbers.
 function combinations(names, isHidden) {
   return names.reduce((lines, name) => {
@@ -57,7 +64,7 @@ function side(names, hidden, everywhere) {
     const references = levels.map((_, depth) => {
       const start = levels.slice(0, depth + 1).join();
       const under = data.cells.filter((cell) => at(cell).slice(0, depth + 1).join() === start);
-      const own = common(under).filter((one) => !known.has(one));
+      const own = common(under).filter((one) => !known.has(one) && belongs(one, names[depth]));
       own.forEach((one) => known.add(one));
       return own;
     });

@@ -148,7 +148,7 @@ function fitTable(view, wished) {
   const table = find("#table");
   const root = document.documentElement;
   const isNarrow = root.clientWidth < 900;
-  const widths = (view.rows.length ? view.rows : [axisNames[0]]).map((name) => labelWidth(name, isNarrow));
+  const widths = view.rows.length ? view.rows.map((name) => labelWidth(name, isNarrow)) : [24];
   const columns = table.tBodies[0]?.rows[0]?.querySelectorAll("td").length || 1;
   const most = Math.max(1, ...[...table.querySelectorAll(".shots")].map((shots) => shots.childElementCount));
   const labels = widths.reduce((sum, width) => sum + width, 0);
