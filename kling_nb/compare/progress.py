@@ -4,12 +4,11 @@ import time
 from collections.abc import Sequence
 
 from kling_nb.display.markup import block, muted
-from kling_nb.display.words import esc, plural
+from kling_nb.display.words import esc
 from kling_nb.session.screen import Screen
 
 _MOMENT = 1.0
 _OFTEN = 0.25
-_NAMED = 3
 
 
 class Progress:
@@ -42,21 +41,18 @@ class Progress:
             line = f"{self._what}: {self._count} of {self._total}"
             self._where.live(block(muted(esc(line))), line)
 
-    def end(self, message: str, missing: Sequence[str] = ()) -> None:
-        """Say what could not be had, or, where progress was shown, that all is done.
+    def end(self, message: str, notes: Sequence[str] = ()) -> None:
+        """Say what the user should know, or, where progress was shown, that all is done.
 
         Parameters
         ----------
         message : str
             What was done.
-        missing : sequence of str
-            What could not be had.
+        notes : sequence of str
+            What the user should know, in sentences.
         """
-        if missing:
-            rest = len(missing) - _NAMED
-            more = f" and {plural(rest, 'more')}" if rest > 0 else ""
-            named = ", ".join(missing[:_NAMED])
-            self._where.note(f"{message} Not there any more: {named}{more}.", problem=True)
+        if notes:
+            self._where.note(" ".join([message, *notes]), problem=True)
         elif self._is_shown:
             self._where.note(message)
         else:

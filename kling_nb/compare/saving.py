@@ -29,6 +29,7 @@ from kling_nb.display.words import plural
 from kling_nb.errors import InvalidRequest, KlingError, WorkspaceError
 from kling_nb.imagedata import NotAnImage
 from kling_nb.records import ImageRecord, Reference, TaskRecord
+from kling_nb.request.advice import has_place
 from kling_nb.request.problems import shown
 from kling_nb.session.screen import Screen
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from kling_nb.workspace.workspace import Workspace
 
+_NAMED = 3
 _GONE = "its file was not there any more when the comparison was saved"
 _CHANGED = "its file was not the one that was served any more when the comparison was saved"
 
@@ -99,7 +101,7 @@ def save(
         if isinstance(error, OSError):
             raise _exists(target) if os.path.lexists(target) else _unwritable(target, error) from error
         raise
-    progress.end(f"Saved {plural(images, 'image')} in {target.name}.", writer.missing)
+    progress.end(f"Saved {plural(writer.images, 'image')} in {target.name}.", writer.notes())
     return target
 
 
@@ -117,7 +119,10 @@ class _Writer:
     """
 
     def __init__(self, folder: Path, workspace: "Workspace", progress: Progress) -> None:
+        self.images = 0
         self.missing: list[str] = []
+        self.lost: list[str] = []
+        self.located: list[str] = []
         self._folder = folder
         self._workspace = workspace
         self._progress = progress
@@ -137,6 +142,12 @@ class _Writer:
         saved = Manifest(record, manifest.tasks_of(cells), references, tuple(self._files), now, more=more)
         self._put(manifest.NAME, manifest.to_text(saved).encode())
 
+    def notes(self) -> list[str]:
+        """Return what the user should know of the folder, in sentences."""
+        found = [(self.missing, "Not there any more: {}."), (self.lost, "References not there any more: {}.")]
+        found += [(self.located, "The folder tells where a picture was taken, by the metadata of {}.")]
+        return [sentence.format(_few(names)) for names, sentence in found if names]
+
     def _references(self, references: Sequence[Reference]) -> dict[str, str]:
         names = filenames.reference_names(references)
         found = {}
@@ -146,8 +157,9 @@ class _Writer:
             try:
                 data = self._workspace.read_reference(reference)
             except KlingError:
-                self.missing.append(f"the reference {reference.name}")
+                self.lost.append(reference.name)
                 continue
+            self.located += [reference.name] if has_place(data) else []
             name = names[reference.sha256]
             found[reference.sha256] = self._put(f"references/{name}", data)
             self._small(Path(name).stem, data)
@@ -182,6 +194,7 @@ class _Writer:
             return replace(image, path=None, problem=_CHANGED)
         path = self._put(f"images/{stem}{filenames.extension(image.media_type)}", data)
         self._small(stem, data, image.sha256)
+        self.images += 1
         return replace(image, path=path)
 
     def _small(self, stem: str, data: bytes, sha256: str | None = None) -> None:
@@ -198,6 +211,11 @@ class _Writer:
             file.write(data)
         self._files.append(SavedFile(path, hashlib.sha256(data).hexdigest(), len(data)))
         return path
+
+
+def _few(names: Sequence[str]) -> str:
+    rest = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {plural(rest, 'more')}" if rest > 0 else "")
 
 
 def _csv(record: ComparisonRecord, filled: Sequence[Filled]) -> bytes:

@@ -174,6 +174,7 @@ def test_an_image_whose_file_is_gone_or_changed_is_said(compare, capsys, monkeyp
     ]
     assert sorted(filter(None, problems)) == sorted([saving._GONE, saving._CHANGED])
     assert len(notes) == 1
+    assert notes[0].startswith("Saved 4 images in out. Not there any more: image 1 of task ")
     assert f"image 1 of task {gone.metadata['task']['id']}" in notes[0]
 
 
@@ -272,6 +273,19 @@ def test_nothing_private_leaves(kling, pictures):
         for secret in ("home-of-somebody", "secret=word", "callback_url", owner, str(Path.cwd())):
             assert secret not in text, (path.name, secret)
     assert {row["subject_images"] for row in rows_of(folder)} == {"cat.png"}
+
+
+def test_a_reference_that_tells_where_it_was_taken_is_pointed_out(kling, monkeypatch):
+    exif = Image.Exif()
+    exif.get_ifd(0x8825).update({1: "N", 2: (48.0, 51.0, 30.0)})
+    Image.new("RGB", (400, 400), "teal").save("holiday.jpg", exif=exif)
+    made = kling.compare("a cat", subject_images="holiday.jpg", vary={"n": [1, 2]})
+    notes = []
+    monkeypatch.setattr("kling_nb.session.screen.Screen.note", lambda self, message, **_: notes.append(message))
+    made.save("out")
+    assert notes == [
+        "Saved 0 images in out. The folder tells where a picture was taken, by the metadata of holiday.jpg."
+    ]
 
 
 def test_progress_is_shown_where_it_takes_longer(compare, monkeypatch):
