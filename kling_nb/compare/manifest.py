@@ -203,8 +203,8 @@ def _design(data: Mapping[str, Any]) -> Design:
     facts = _known(Reference, [data["references"][name] for name in names])
     design = records.from_data({**data, "references": dict(zip(names, facts, strict=True))})
     axes = {axis.name: set(axis.labels) for axis in design.axes}
-    if not axes or design.samples < 1:
-        message = "there is no axis, or no sample"
+    if design.samples < 1:
+        message = "there is no sample"
         raise ValueError(message)
     places = {tuple(cell.coordinates.items()) for cell in design.cells}
     if not places or len(places) < len(design.cells):

@@ -189,7 +189,7 @@ def _made(record: ComparisonRecord, filled: Sequence[Filled], saved_at: float) -
         "sandbox: drawn on the author's machine by a stand-in for the API" if _is_sandbox(record) else record.gateway
     )
     facts = [
-        ["Design", f"{crossed}: {plural(len(design.cells), 'cell')}{left_out}, {repeats}"],
+        ["Design", f"{crossed or 'one request'}: {plural(len(design.cells), 'cell')}{left_out}, {repeats}"],
         ["Repeats", "The API has no seed; each task is a new sample, and so is every image of it."],
         ["Order", f"Tasks were asked for in a random order, drawn from the seed {record.seed}."],
         ["Outcome", in_words(counts(filled))],

@@ -86,6 +86,15 @@ def small(tmp_path_factory):
         return kling.compare("a cat", samples=3, **given).save(place / "small", quiet=True)
 
 
+@pytest.fixture(scope="session")
+def repeats(tmp_path_factory):
+    """The folder of three repeats of one request, with nothing varied."""
+    place = tmp_path_factory.mktemp("repeats")
+    with sandbox_at(place) as kling:
+        made = kling.compare("a cat", subject_images=png("teal"), samples=3, name="repeats")
+        return made.run(quiet=True).save(place / "repeats")
+
+
 class Page:
     """A page that was opened, and what the browser had to say about it."""
 
@@ -477,6 +486,20 @@ def test_what_was_left_out_lost_or_not_asked_for_is_said(open_page, small):
     # All that is left of 16:9 has one subject, and it is not the aspect ratio that brings it.
     expect(page.find("#table .reference")).to_have_count(2)
     expect(page.find("th.column .reference")).to_have_count(0)
+
+
+def test_repeats_of_one_request_need_no_labels(open_page, repeats):
+    page = open_page(url=(repeats / "index.html").as_uri())
+    expect(page.find("#table th")).to_have_count(0)
+    expect(page.find("#table .shot")).to_have_count(3)
+    expect(page.find("#places")).to_be_hidden()
+    expect(page.find("#levels")).to_be_hidden()
+    page.find(".shot .open").nth(1).click()
+    expect(page.find("#viewer h2")).to_have_text("sample 2, image 1")
+    page.page.keyboard.press("Escape")
+    select(page, 0, 2)
+    page.find("#compare").click()
+    expect(page.find("#comparing figcaption")).to_have_text(["sample 1, image 1", "sample 3, image 1"])
 
 
 def test_any_web_host_will_do(open_page, saved):

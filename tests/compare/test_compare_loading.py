@@ -111,6 +111,14 @@ def test_failed_and_planned_samples_come_back(kling, cat, sandbox):
     assert "2 planned" in kling.load_comparison("planned").bundle()[0]["text/plain"]
 
 
+def test_repeats_of_one_request_come_back(kling, cat):
+    repeats = kling.compare("a cat", subject_images=cat, samples=3, name="repeats").run()
+    loaded = kling.load_comparison(repeats.save("repeats"))
+    assert (loaded.axes, loaded.counts) == ((), {"done": 3})
+    assert min(path.name for path in Path("repeats/images").iterdir()) == "1_sample1_image1.jpg"
+    assert loaded.rerun().counts == {"done": 3}
+
+
 def test_a_loaded_one_does_not_go_on(folder, kling, sandbox):
     loaded = kling.load_comparison(folder)
     paid = len(sandbox.ledger.entries())

@@ -127,7 +127,6 @@ def test_a_newer_one_is_said(changed):
         (["design", "cells", 0, "coordinates"], {}),
         (["design", "cells", 0, "coordinates"], {"n": "1", "style_image": "unheard of"}),
         (["design", "samples"], "many"),
-        (["design", "axes"], []),
         (["tasks", 0, "request"], {}),
         (["tasks", 0, "images"], [None]),
         (["tasks", 0, "reference_list"], 7),

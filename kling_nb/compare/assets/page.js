@@ -200,6 +200,7 @@ find("#name").textContent = data.name;
 find("#mark").hidden = !data.sandbox;
 find("#summary").textContent = data.summary;
 find("#theme").textContent = isDark() ? "Light" : "Dark";
+find("#places").hidden = find("#levels").hidden = !axisNames.length;
 find("#made dl").replaceWith(factList(data.made));
 const shared = common(data.cells);
 find("#common").hidden = !shared.length;

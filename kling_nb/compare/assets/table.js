@@ -82,7 +82,8 @@ function levelLabel(name, level) {
 }
 
 function headRows(table, view) {
-  const depth = Math.max(1, view.columns.length);
+  // Repeats of one request have nothing to be labelled with.
+  const depth = axisNames.length ? Math.max(1, view.columns.length) : 0;
   return Array.from({ length: depth }, (_, level) => {
     const row = make("tr");
     if (level === 0) {
@@ -117,7 +118,7 @@ function bodyRows(table, view) {
           isInner ? make("div", { class: "outer", "aria-hidden": "true" }, outer.join(" · ")) : null,
           levelLabel(name, line.levels[level]), referenceList(line.references[level]))));
     });
-    if (!view.rows.length) row.append(make("th", { class: "row", "data-place": 0 }));
+    if (!view.rows.length && axisNames.length) row.append(make("th", { class: "row", "data-place": 0 }));
     table.cells[start].forEach((cell) => row.append(make("td", {}, ...cellContent(cell, view.picked))));
     return row;
   });
@@ -127,7 +128,7 @@ function bodyRows(table, view) {
 function drawTable(view) {
   const table = arrange(view);
   const element = find("#table");
-  const caption = make("caption", { class: "unseen" }, `${data.name}: rows by ${view.rows.join(", ")}; columns by ${view.columns.join(", ")}`);
+  const caption = make("caption", { class: "unseen" }, [data.name, ...["rows", "columns"].map((name) => (view[name].length ? `${name} by ${view[name].join(", ")}` : ""))].filter(Boolean).join("; "));
   element.replaceChildren(caption, make("thead", {}, ...headRows(table, view)), make("tbody", {}, ...bodyRows(table, view)));
   const isEmpty = !table.rows.length || !table.columns.length;
   element.hidden = isEmpty;
@@ -148,7 +149,7 @@ function fitTable(view, wished) {
   const table = find("#table");
   const root = document.documentElement;
   const isNarrow = root.clientWidth < 900;
-  const widths = view.rows.length ? view.rows.map((name) => labelWidth(name, isNarrow)) : [24];
+  const widths = view.rows.length ? view.rows.map((name) => labelWidth(name, isNarrow)) : [axisNames.length ? 24 : 0];
   const columns = table.tBodies[0]?.rows[0]?.querySelectorAll("td").length || 1;
   const most = Math.max(1, ...[...table.querySelectorAll(".shots")].map((shots) => shots.childElementCount));
   const labels = widths.reduce((sum, width) => sum + width, 0);
