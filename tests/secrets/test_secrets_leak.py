@@ -18,7 +18,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.utils.capture import capture_output
 from ipywidgets.widgets.widget import _instances
 
-from kling_nb import Kling, ServerError, TaskFailed
+from kling_nb import InvalidRequest, Kling, ServerError, TaskFailed
 from kling_nb.key import Secret
 from kling_nb.magics.commandtable import COMMANDS
 from kling_nb.sandbox import Sandbox
@@ -138,6 +138,17 @@ def comparison(scene, kling, cat):
     scene.show(found, found.run(), found.retry_failed())
 
 
+def load_comparison(scene, kling, cat):
+    found = kling.comparison("how many")
+    folder = found.save(Path("how many"))
+    for path in folder.rglob("*"):
+        scene.say("" if path.is_dir() else path.read_bytes().decode(errors="replace"))
+    scene.show(kling.load_comparison(folder), found.rerun(name="again"))
+    with pytest.raises(InvalidRequest) as caught:
+        found.save(folder)
+    scene.look_at(caught.value)
+
+
 def close(scene, kling, cat):
     scene.box.hold()
     kling.submit("under way", subject_images=cat)
@@ -154,7 +165,8 @@ def session(scene, kling, cat):
 
 
 FEATURES = (
-    generate, submit, dry_run, tasks, task, spent, resume, forget, form, compare, comparison, settings, session, close,
+    generate, submit, dry_run, tasks, task, spent, resume, forget, form, compare, comparison, load_comparison,
+    settings, session, close,
 )  # fmt: skip
 
 
