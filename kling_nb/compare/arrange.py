@@ -1,7 +1,7 @@
 """Which axes go on rows and which on columns, and which cells meet where. Pure."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +25,7 @@ class Line:
     labels : tuple of str
         One for each of the axes of its side, the outermost first.
     references : tuple of tuple of Reference
-        For each label, what all cells under it use, beyond what they use for the labels outside it and what
-        every cell of the table does.
+        For each label, the pictures that its level brings, but for those that every cell of the table uses.
     """
 
     labels: tuple[str, ...]
@@ -136,13 +135,11 @@ def arrange(design: Design, filled: Sequence[Filled], rows: Any = None, columns:
     on_rows = _lines(design, row_axes, {row for row, _ in by_place})
     on_columns = _lines(design, column_axes, {column for _, column in by_place})
     everywhere = _common(filled)
-    in_rows = {row: [each for (at, _), each in by_place.items() if at == row] for row in on_rows}
-    in_columns = {column: [each for (_, at), each in by_place.items() if at == column] for column in on_columns}
     return Table(
         row_axes,
         column_axes,
-        tuple(_line(row, in_rows, everywhere) for row in on_rows),
-        tuple(_line(column, in_columns, everywhere) for column in on_columns),
+        tuple(_line(design, row_axes, row, everywhere) for row in on_rows),
+        tuple(_line(design, column_axes, column, everywhere) for column in on_columns),
         tuple(tuple(by_place.get((row, column)) for column in on_columns) for row in on_rows),
         everywhere,
     )
@@ -157,15 +154,12 @@ def _lines(design: Design, axes: Sequence[str], there: set[tuple[str, ...]]) -> 
     return [labels for labels in every if labels in there]
 
 
-def _line(
-    labels: tuple[str, ...], cells: Mapping[tuple[str, ...], Sequence[Filled]], everywhere: tuple[Reference, ...]
-) -> Line:
+def _line(design: Design, axes: Sequence[str], labels: tuple[str, ...], everywhere: tuple[Reference, ...]) -> Line:
     known = {(each.role, each.sha256) for each in everywhere}
     found = []
-    for level in range(1, len(labels) + 1):
-        under = [each for line, some in cells.items() if line[:level] == labels[:level] for each in some]
-        found.append(tuple(each for each in _common(under) if (each.role, each.sha256) not in known))
-        known |= {(each.role, each.sha256) for each in found[-1]}
+    for name, label in zip(axes, labels, strict=True):
+        level = next(each for each in design.axis(name).levels if each.label == label)
+        found.append(tuple(each for each in level.references if (each.role, each.sha256) not in known))
     return Line(labels, tuple(found))
 
 

@@ -1,20 +1,24 @@
 """The grid of a comparison: pages of labelled rows and columns, each as a notebook shows it."""
 
 import json
+from base64 import b64encode
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from kling_nb.compare.arrange import Table
 from kling_nb.compare.gridhtml import Pictures, count_of, image_width, images_of, references_html, table_html
 from kling_nb.compare.pages import pages
+from kling_nb.compare.sheet import MAX_BYTES as SHEET_BYTES
+from kling_nb.compare.sheet import table_sheet
 from kling_nb.compare.states import counts, in_words
 from kling_nb.compare.text import table_text
 from kling_nb.display import Bundle, shrink
 from kling_nb.display.bundles import MOST_BYTES
 from kling_nb.display.markup import block, mark, muted, page
+from kling_nb.display.story import SANDBOX
 from kling_nb.display.words import esc, esc_advice, joined
 from kling_nb.errors import InvalidRequest
-from kling_nb.imagedata import NotAnImage
+from kling_nb.imagedata import NotAnImage, facts
 from kling_nb.request.problems import shown
 
 if TYPE_CHECKING:
@@ -87,7 +91,15 @@ class Grid:
             block(muted(esc_advice(self._more()))),
         )
         text = "\n".join(part for part in (self._title(), note, table_text(part), self._more()) if part)
-        return {"text/html": html, "text/plain": text}, {"kling_nb": self._account(part)}
+        data: dict[str, Any] = {"text/html": html, "text/plain": text}
+        metadata: dict[str, Any] = {"kling_nb": self._account(part)}
+        title = joined(SANDBOX if self._record.gateway == "sandbox" else "", self._title())
+        jpeg = table_sheet(part, pictures, title)
+        if jpeg is not None:
+            data["image/jpeg"] = b64encode(jpeg).decode("ascii")
+            _, width, height = facts(jpeg)
+            metadata["image/jpeg"] = {"width": width, "height": height, "alt": self._title()}
+        return data, metadata
 
     def _title(self) -> str:
         filled = [each for row in self._table.cells for each in row if each is not None]
@@ -134,7 +146,7 @@ def _within(pictures: Pictures, part: Table) -> Pictures:
     )
     count = max(1, sum(len(images_of(record)) for record in tasks))
     others = sum(len(small) for small in pictures.previews.values()) * 4 // 3 * 2
-    room = MOST_BYTES - 12_000 - 2 * cells - others - count * _OVERHEAD
+    room = MOST_BYTES - 12_000 - SHEET_BYTES * 4 // 3 - 2 * cells - others - count * _OVERHEAD
     most = max(_LEAST, room // count * 3 // 4)
     wide = 2 * image_width(part)
     small = {}

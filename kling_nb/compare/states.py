@@ -11,6 +11,7 @@ from kling_nb.records import TaskRecord
 State = Literal["planned", "under way", "done", "images missing", "failed", "refused", "uncertain"]
 STATES: tuple[State, ...] = ("done", "under way", "planned", "images missing", "failed", "refused", "uncertain")
 _RISK = "risk control"
+_SAID: dict[State, str] = {"images missing": "with images missing"}
 
 
 def state(record: TaskRecord | None) -> State:
@@ -52,5 +53,5 @@ def in_words(found: Counter[State]) -> str:
     """Return how samples stand, in words: ``44 of 48 tasks done · 3 failed``."""
     total = found.total()
     done = found["done"]
-    others = [f"{found[name]} {name}" for name in STATES[1:] if found[name]]
+    others = [f"{found[name]} {_SAID.get(name, name)}" for name in STATES[1:] if found[name]]
     return joined(f"{done} of {plural(total, 'task')} done" if others else f"{plural(total, 'task')} done", *others)

@@ -1,19 +1,18 @@
 """One picture of all images with a caption, for where HTML does not reach: PDF, slides, previews."""
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, cast
-from unicodedata import combining, normalize
+from typing import TYPE_CHECKING, NamedTuple
 
 from kling_nb.display import thumbnails
 from kling_nb.display.layout import MAX_TILES, aspect, grid
+from kling_nb.display.lettering import drawable, font_of, wrapped
 from kling_nb.display.story import SANDBOX, model, ratio
 from kling_nb.display.view import TaskView, Tile, asked
 from kling_nb.display.words import joined, one_line, plural, when
 from kling_nb.imagedata import NotAnImage
 
 if TYPE_CHECKING:
-    from PIL import Image, ImageDraw, ImageFont
+    from PIL import Image, ImageDraw
 
 MAX_BYTES = 60_000
 
@@ -24,13 +23,7 @@ _SMALLEST = 0.2
 """The scale at which the pictures stop shrinking: what is left is mostly caption, some 10 kB."""
 
 _PROMPT_SIZE, _FACTS_SIZE = 19, 15
-_PROMPT_LINES = 3
 _INK, _GREY, _RULE = (17, 17, 17), (96, 96, 96), (170, 170, 170)
-
-_SPELLINGS = str.maketrans(
-    {"–": "-", "—": "-", "‐": "-", "−": "-", "„": '"', "«": '"', "»": '"', "ß": "ss", "ø": "o", "Ø": "O"}
-    | {"æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ł": "l", "Ł": "L", "đ": "d", "ı": "i", "\u00a0": " "}
-)
 
 
 def contact_sheet(view: TaskView, max_bytes: int = MAX_BYTES) -> bytes | None:
@@ -142,7 +135,7 @@ def _cell(picture: "Image.Image | None", tile: Tile, width: int) -> "Image.Image
     blank = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(blank)
     draw.rectangle((0, 0, width - 1, height - 1), outline=_RULE)
-    draw.text((width / 2, height / 2), "missing", fill=_GREY, font=_font(_FACTS_SIZE), anchor="mm")
+    draw.text((width / 2, height / 2), "missing", fill=_GREY, font=font_of(_FACTS_SIZE), anchor="mm")
     return blank
 
 
@@ -159,7 +152,7 @@ class _Caption:
     def __init__(self, tiles: Sequence[Tile]) -> None:
         views = list({tile.view.record.id: tile.view for tile in tiles}.values())
         record = views[0].record
-        self._prompt = _drawable(one_line(record.prompt, 400), "prompt", len(record.prompt))
+        self._prompt = drawable(one_line(record.prompt, 400), "prompt", len(record.prompt))
         self._mark = SANDBOX if any(view.record.sandbox for view in views) else ""
         images = plural(len(tiles), "image")
         if len(views) > 1:
@@ -169,16 +162,16 @@ class _Caption:
         if len(tiles) < asked(record):
             images = f"{len(tiles)} of {plural(asked(record), 'image')}"
         self._facts = [
-            joined(_drawable(model(record), "model"), ratio(record), images),
-            joined(when(record.created_at), _drawable(one_line(record.id, 60), "id")),
+            joined(drawable(model(record), "model"), ratio(record), images),
+            joined(when(record.created_at), drawable(one_line(record.id, 60), "id")),
         ]
 
     def lines(self, width: int) -> list[_Line]:
         """Return the caption broken to a width in pixels."""
-        prompt = _wrap(self._prompt, _PROMPT_SIZE, width)
+        prompt = wrapped(self._prompt, _PROMPT_SIZE, width)
         one = joined(*self._facts)
-        mark_width = _font(_FACTS_SIZE).getlength(self._mark) + 30 if self._mark else 0
-        fits = _font(_FACTS_SIZE).getlength(one) + mark_width <= width
+        mark_width = font_of(_FACTS_SIZE).getlength(self._mark) + 30 if self._mark else 0
+        fits = font_of(_FACTS_SIZE).getlength(one) + mark_width <= width
         facts = [one] if fits else [fact for fact in self._facts if fact]
         lines = [_Line(text, _PROMPT_SIZE, 26) for text in prompt]
         lines += [_Line(fact, _FACTS_SIZE, 23) for fact in facts]
@@ -189,7 +182,7 @@ class _Caption:
 
 def _write(draw: "ImageDraw.ImageDraw", lines: Sequence[_Line], top: int) -> None:
     for line in lines:
-        font, left = _font(line.size), _MARGIN
+        font, left = font_of(line.size), _MARGIN
         middle = top + line.height // 2
         if line.boxed:
             wide = round(font.getlength(line.boxed))
@@ -199,52 +192,3 @@ def _write(draw: "ImageDraw.ImageDraw", lines: Sequence[_Line], top: int) -> Non
         ink = _INK if line.size == _PROMPT_SIZE else _GREY
         draw.text((left, middle), line.text, fill=ink, font=font, anchor="lm")
         top += line.height
-
-
-def _wrap(text: str, size: int, width: int) -> list[str]:
-    font, lines, line = _font(size), [], ""
-    words = text.split()
-    for word in words:
-        tried = f"{line} {word}" if line else word
-        if not line or font.getlength(tried) <= width:
-            line = tried
-        else:
-            lines.append(line)
-            line = word
-    lines = [*lines, line] if line else lines
-    if len(lines) > _PROMPT_LINES:
-        lines = [*lines[: _PROMPT_LINES - 1], lines[_PROMPT_LINES - 1] + " …"]
-    return [_fitted(line, font, width) for line in lines]
-
-
-def _fitted(line: str, font: "ImageFont.FreeTypeFont", width: int) -> str:
-    while line and font.getlength(line) > width:
-        line = line[: -max(2, len(line) // 20)] + "…"
-    return line
-
-
-def _drawable(text: str, what: str, length: int = 0) -> str:
-    """Return text in the letters that the font has, or say that it is in others.
-
-    Accents are dropped rather than drawn as boxes. No font is looked for on the machine, so that a
-    task gives the same sheet everywhere.
-    """
-    plain = "".join(char for char in normalize("NFKD", text.translate(_SPELLINGS)) if not combining(char))
-    kept = "".join(char for char in plain if char.isspace() or _has(char)).strip()
-    if 2 * len(kept) >= len(plain):
-        return kept
-    return f"[{what} of {plural(length or len(text), 'character')} in a script that this sheet cannot write]"
-
-
-@lru_cache(maxsize=512)
-def _has(char: str) -> bool:
-    font = _font(_FACTS_SIZE)
-    return bytes(font.getmask(char)) != bytes(font.getmask("\U0010fffe"))
-
-
-@lru_cache(maxsize=4)
-def _font(size: int) -> "ImageFont.FreeTypeFont":
-    from PIL import ImageFont
-
-    # Asked for by size it is always this kind; without FreeType Pillow raises ImportError.
-    return cast("ImageFont.FreeTypeFont", ImageFont.load_default(size))

@@ -478,7 +478,9 @@ def test_the_table_fits_the_window_and_its_headers_stay(open_page, width):
 
 def test_what_was_left_out_lost_or_not_asked_for_is_said(open_page, small):
     page = open_page(url=(small / "index.html").as_uri())
-    expect(page.find("#summary")).to_have_text("3 cells · 5 of 9 tasks done · 3 planned · 1 images missing · 5 images")
+    expect(page.find("#summary")).to_have_text(
+        "3 cells · 5 of 9 tasks done · 3 planned · 1 with images missing · 5 images"
+    )
     expect(page.find(".none")).to_have_text("not in the design")
     expect(page.find(".problem.gone")).to_contain_text("its file was not there any more")
     expect(page.find(".problem.planned")).to_have_count(3)

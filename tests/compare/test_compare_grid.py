@@ -1,14 +1,17 @@
 """The grid: every image is in the cell that its request says, once, and a page is not too large."""
 
+import io
 import json
 import random
 import re
+from base64 import b64decode
 from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from kling_nb.compare.arrange import arrange, sides
 from kling_nb.compare.design import Cell, Design
@@ -246,10 +249,6 @@ def test_pages_hold_every_cell_once_and_not_too_much(shape, samples, n, left_out
 @pytest.fixture(scope="module")
 def noise():
     """A thumbnail of what compresses worst."""
-    import io
-
-    from PIL import Image
-
     buffer = io.BytesIO()
     Image.frombytes("RGB", (512, 512), random.Random(1).randbytes(512 * 512 * 3)).save(buffer, "PNG")
     return thumbnail(buffer.getvalue())
@@ -289,3 +288,29 @@ def test_states():
     assert state(failed) == "failed"
     for failure in (Failure("ContentRefused", "no"), Failure("TaskFailed", "Failure to pass the Risk Control system")):
         assert state(replace(failed, failure=failure)) == "refused"
+
+
+def test_a_picture_stands_in_where_html_does_not_reach(study):
+    data, metadata = study.bundle()
+    sheet = Image.open(io.BytesIO(b64decode(data["image/jpeg"])))
+    assert len(b64decode(data["image/jpeg"])) <= 60_000
+    assert sheet.size == (metadata["image/jpeg"]["width"], metadata["image/jpeg"]["height"])
+    assert "study" in metadata["image/jpeg"]["alt"]
+    # Columns and rows of pictures, and words on white between them.
+    assert len(set(sheet.convert("L").tobytes())) > 8
+
+
+def test_there_is_no_picture_without_pictures():
+    record, filled = made_up((2, 2), 1, 1)
+    grid = Grid(record, arrange(record.design, filled), lambda part: Pictures({}, {}, {}))
+    assert "image/jpeg" not in grid.bundle()[0]
+
+
+def test_the_picture_of_a_large_page_stays_small(noise):
+    record, filled = made_up((4, 15), 1, 1)
+    grid = Grid(
+        record,
+        arrange(record.design, filled),
+        lambda part: Pictures({(t.id, 0): noise for row in part.cells for each in row for t in each.samples}, {}, {}),
+    )
+    assert len(b64decode(grid.bundle()[0]["image/jpeg"])) <= 60_000

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kling_nb.display import contact_sheet, sheet, task_bundle
+from kling_nb.display import contact_sheet, lettering, sheet, task_bundle
 
 
 def opened(data):
@@ -58,7 +58,7 @@ def test_without_prompt_the_sandbox_is_still_marked(make_view):
     ],
 )
 def test_letters_that_the_font_lacks(text, drawn):
-    assert sheet._drawable(text, "prompt").replace("“", '"') == drawn
+    assert lettering.drawable(text, "prompt").replace("“", '"') == drawn
 
 
 def test_a_long_prompt_is_cut_to_three_lines(make_view):
