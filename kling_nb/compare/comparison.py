@@ -15,7 +15,7 @@ from kling_nb.compare.records import ComparisonRecord, Filled
 from kling_nb.compare.running import Key, Run
 from kling_nb.compare.states import counts, in_words, state
 from kling_nb.display import Bundle
-from kling_nb.display.words import plural
+from kling_nb.display.words import joined, plural
 from kling_nb.engine.polling import typical
 from kling_nb.errors import ConfigurationError, InvalidRequest, WaitInterrupted
 from kling_nb.records import TaskRecord
@@ -28,6 +28,8 @@ from kling_nb.workspace.comparisons import StoredComparison
 
 if TYPE_CHECKING:
     from kling_nb.session.session import Session
+
+_LATELY = 60
 
 
 class Comparison(Keeping, Figures, ShownOnce):
@@ -279,6 +281,10 @@ class Comparison(Keeping, Figures, ShownOnce):
             return self._plan(tasks)
         return self.grid().bundle_with(self._remaining(tasks))
 
+    def plan(self) -> "Plan":
+        """Return the plan, also of what was begun: cells, and what is still to be asked for, with price and time."""
+        return Plan(self)
+
     def planned(self) -> Bundle:
         """Return its plan as a front end shows it, also of one that was begun or is done."""
         return self._plan(self.records())
@@ -299,7 +305,7 @@ class Comparison(Keeping, Figures, ShownOnce):
     def _costs(self, filled: tuple[Filled, ...]) -> planview.Costs:
         lacking = [each.cell.n for each in filled for record in each.samples if state(record) == "planned"]
         images, slots = sum(lacking), self._slots()
-        seconds = planview.expected_seconds(images, max(lacking, default=0), slots, self._usual())
+        seconds = planview.expected_seconds(images, max(lacking, default=0), slots, self._whole())
         return planview.Costs(len(lacking), images, self.session.price(images), slots, seconds)
 
     def _slots(self) -> int:
@@ -319,12 +325,28 @@ class Comparison(Keeping, Figures, ShownOnce):
         usual = typical([took for model in models for took in journal.durations(self.gateway, model)])
         return usual.median if usual else None
 
+    def _whole(self) -> float | None:
+        """Return how many seconds a task takes until its images are saved, as far as the journal knows."""
+        if not self.session.workspace.exists:
+            return None
+        models = {str(cell.request["model_name"]) for cell in self.cells}
+        known = [
+            record.saved_at - record.submitted_at
+            for record in self.session.workspace.journal.newest(limit=_LATELY)
+            if record.gateway == self.gateway and record.model_name in models
+            if record.saved_at is not None and record.submitted_at is not None and record.task_status == "succeeded"
+        ]
+        usual = typical(known)
+        return usual.median if usual else None
+
     def _remaining(self, tasks: dict[Key, TaskRecord]) -> str:
         """Say what can be done about what is not there."""
         found = counts(self.filled(tasks))
         said = []
         if found["planned"]:
-            said.append(f"{plural(found['planned'], 'task')} not sent: `.run()` sends.")
+            costs = self._costs(self.filled(tasks))
+            takes = joined(plural(costs.images, "image"), costs.price)
+            said.append(f"{plural(found['planned'], 'task')} not sent ({takes}): `.run()` sends, `.plan()` says more.")
         if found["failed"] or found["refused"]:
             count = found["failed"] + found["refused"]
             said.append(f"{plural(count, 'task')} failed or refused: `.retry_failed()` asks anew.")
@@ -340,3 +362,22 @@ class Comparison(Keeping, Figures, ShownOnce):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Bundle:  # noqa: ARG002 - IPython's signature
         return self.bundle()
+
+
+class Plan:
+    """What a comparison takes, as a notebook shows it.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        Whose.
+    """
+
+    def __init__(self, comparison: Comparison) -> None:
+        self._bundle = comparison.planned()
+
+    def __repr__(self) -> str:
+        return str(self._bundle[0]["text/plain"])
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Bundle:  # noqa: ARG002 - IPython's signature
+        return self._bundle

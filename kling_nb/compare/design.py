@@ -18,7 +18,12 @@ Where = Callable[[Mapping[str, str]], bool]
 _SHARED = (*FIELDS, "watermark", "callback_url")
 MOST_TASKS = 100_000
 _MOST_PROBLEMS = 40
-_BY_LABELS = "It is given each cell's labels by axis: where=lambda cell: cell['n'] != '4'."
+
+
+def _by_labels(coordinates: Mapping[str, str]) -> str:
+    """Say what ``where`` is given, by an axis and a label of the design."""
+    axis, label = next(iter(coordinates.items()), ("n", "4"))
+    return f"It is given each cell's labels by axis: where=lambda cell: cell[{axis!r}] != {label!r}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +145,7 @@ def design(shared: Mapping[str, Any], vary: Any, variants: Any, samples: Any, wh
     if isinstance(samples, bool) or not isinstance(samples, int) or samples < 1:
         problems.append(f"samples is {shown(samples)}; it must be a whole number, at least 1")
     if where is not None and not callable(where):
-        problems.append(f"where is {shown(where)}; it must be a function. {_BY_LABELS}")
+        problems.append(f"where is {shown(where)}; it must be a function. {_by_labels({})}")
     if not found and not problems and samples == 1:
         problems.append(
             "nothing is varied: give vary={field: levels} or variants={label: fields}, or samples= above 1 for "
@@ -188,7 +193,8 @@ def _combinations(
         if where is None or _belongs(where, coordinates):
             kept.append((coordinates, fields))
     if not kept:
-        raise InvalidRequest("where= leaves no cell.", advice=_BY_LABELS)
+        first = {axis.name: axis.labels[0] for axis in found}
+        raise InvalidRequest("where= leaves no cell.", advice=_by_labels(first))
     return kept
 
 
@@ -197,7 +203,7 @@ def _belongs(where: Where, coordinates: Mapping[str, str]) -> bool:
         return bool(where(dict(coordinates)))
     except Exception as error:  # noqa: BLE001 - it is the user's, and may raise anything
         message = f"where= raised {type(error).__name__}: {error}, for the cell {dict(coordinates)}."
-        raise InvalidRequest(message, advice=_BY_LABELS) from None
+        raise InvalidRequest(message, advice=_by_labels(coordinates)) from None
 
 
 def _cells(kept: Sequence[tuple[dict[str, str], dict[str, Any]]], common: Mapping[str, Any]) -> list[Cell]:

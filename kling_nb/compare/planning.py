@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from kling_nb.compare import records
 from kling_nb.compare.comparison import Comparison
-from kling_nb.compare.design import Where, design
+from kling_nb.compare.design import Design, Where, design
 from kling_nb.compare.records import ComparisonRecord
-from kling_nb.display.words import one_line
+from kling_nb.display.words import one_line, plural
 from kling_nb.errors import InvalidRequest, WorkspaceError
 from kling_nb.records import Reference, Role
 from kling_nb.request import collect
@@ -79,6 +79,8 @@ def plan(
     text = records.to_text(made)
     gateway = session.gateway_name
     stored = session.workspace.journal.comparisons if session.workspace.exists else None
+    if name is not None and stored is not None:
+        _refuse_anothers(name, made, stored.find(gateway, name))
     before = stored.equal(gateway, name, text) if stored else None
     # Grown or changed: what is asked for next keeps the place that it would have had.
     like = before or next(iter(stored.find(gateway, name) if stored and name else ()), None)
@@ -94,6 +96,22 @@ def plan(
         like.replicate if like else 0,
     )
     return Comparison(session, record)
+
+
+class NameTaken(InvalidRequest):
+    """A comparison of that name has nothing in common with a new design."""
+
+
+def _refuse_anothers(name: str, made: Design, found: list[StoredComparison]) -> None:
+    """Refuse a name under which something else is looked for: it would hide that."""
+    if not found:
+        return
+    known = {cell.digest for cell in _read(found[0]).design.cells}
+    if known.isdisjoint(cell.digest for cell in made.cells):
+        raise NameTaken(
+            f"The name {name!r} is that of another comparison ({plural(len(known), 'cell')}, none of them in this "
+            "design); choose another name.",
+        )
 
 
 def find(session: "Session", name: str) -> Comparison:

@@ -250,11 +250,15 @@ class Run:
         self._records = self.comparison.records()
         for key in list(self._elsewhere):
             record = self._records.get(key)
-            if record is None or record.complete:
+            task = self._session.as_task(record) if record is not None else None
+            if record is None or task is None or record.complete:
+                self._elsewhere.discard(key)
+            elif task.live and task.job is not None:
+                # Followed on since an earlier run of this kernel.
+                self.jobs[key] = task.job
                 self._elsewhere.discard(key)
             elif not self._session.in_other_hands(record):
-                task = self._session.as_task(record)
-                if (task.live or self._session.take_over(task, send="absent")) and task.job is not None:
+                if self._session.take_over(task, send="absent") and task.job is not None:
                     self.jobs[key] = task.job
                 elif self._session.in_other_hands(record):
                     continue

@@ -21,8 +21,9 @@ NO_KEY = (
 
 _BEHIND = (
     '<br><span role="alert">Nothing was sent: the kernel was busy, and had not heard of your last changes. '
-    "Look at what it takes, and press again.</span>"
+    "Press again when it has.</span>"
 )
+_HEARD = '<br><span role="alert">Nothing was sent before; now your changes are in. Press again.</span>'
 
 
 class Paying:
@@ -56,7 +57,7 @@ class Paying:
         self._looked: tuple[float, str] = (0.0, "")
         self._limit = 0
         self._question = self._told = ""
-        self._late = False
+        self._late = ""
         self._first = Press(parts, "Generate", "Send the request", "primary", inputs, self._clicked, self._behind)
         self.button = self._first.plain
         # In another place than the first, or a double click would be an agreement.
@@ -91,6 +92,7 @@ class Paying:
         said = " ".join(part for part in (why, missing) if part)
         takes = _takes(session, n) if n is not None else ""
         warning = f'<span role="status">{esc_advice(said, 600)}</span>' if said else ""
+        self._late = self._late and _HEARD
         self._tell("<br>".join(part for part in (esc(takes, 300), warning) if part))
         self._limit = session.settings.confirm_above
         self._question = takes
@@ -106,7 +108,7 @@ class Paying:
     def _tell(self, html: str) -> None:
         self._told = html
         # It stays until the next press, for the changes come in just then.
-        self.why.value = html + (_BEHIND if self._late else "")
+        self.why.value = html + self._late
 
     def forget_key(self) -> None:
         """Look for the key anew at the next chance."""
@@ -125,7 +127,7 @@ class Paying:
         return said
 
     def _clicked(self) -> None:
-        self._late = False
+        self._late = ""
         self._tell(self._told)
         if self._n > self._limit:
             self._ask(asked=True)
@@ -134,13 +136,13 @@ class Paying:
 
     def _behind(self) -> None:
         """Say that the kernel hears of the last changes only now: what it takes is shown before it is sent."""
-        self._late = True
+        self._late = _BEHIND
         self._tell(self._told)
         self._ask(asked=False)
 
     def _agreed(self) -> None:
         if self._asked:
-            self._late = False
+            self._late = ""
             self._tell(self._told)
             self._ask(asked=False)
             self._generate()

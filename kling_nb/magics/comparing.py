@@ -51,13 +51,20 @@ def compare(
         As of `kling_nb.compare.comparison.Comparison.run`.
     """
     options = call.options
-    made = facade.default().compare(
+    given = {
         **{name: value for name, value in fields.items() if value not in (None, [])},
-        vary={each.field: levels(each, namespace, typed) for each in options["vary"]} or None,
-        samples=1 if options["samples"] is None else options["samples"],
-        name=options["out"],
-        fit=options["fit"],
-    )
+        "vary": _all_levels(options["vary"], namespace, typed) or None,
+        "samples": 1 if options["samples"] is None else options["samples"],
+        "fit": options["fit"],
+    }
+    from kling_nb.compare.planning import NameTaken
+
+    kling = facade.default()
+    try:
+        made = kling.compare(**given, name=options["out"])
+    except NameTaken:
+        # The variable is bound anew, and what it named before is found by its id.
+        made = kling.compare(**given)
     where = screen(quiet=call.silenced or options["quiet"])
     if options["out"]:
         shell.push({options["out"]: made})
@@ -70,6 +77,19 @@ def compare(
         which = options["out"] or f"kling.comparison({made.name!r})"
         where.note(f"Comparison {made.name} is under way; `{which}.run()` waits for it and shows it.")
     return made
+
+
+def _all_levels(varied: Iterable[Varied], namespace: Namespace, typed: Callable[[str], str]) -> dict[str, Any]:
+    """Return the levels by field, or say everything that is wrong with them at once."""
+    found, problems = {}, []
+    for each in varied:
+        try:
+            found[each.field] = levels(each, namespace, typed)
+        except UsageProblem as problem:
+            problems.append(str(problem))
+    if problems:
+        raise UsageProblem("\n".join(problems))
+    return found
 
 
 def levels(varied: Varied, namespace: Namespace, typed: Callable[[str], str]) -> Any:

@@ -9,6 +9,7 @@ import pytest
 from kling_nb.compare import planview
 from kling_nb.compare.arrange import arrange
 from kling_nb.compare.records import place
+from kling_nb.compare.running import Run
 from kling_nb.errors import (
     AuthenticationFailed,
     ConfigurationError,
@@ -320,3 +321,43 @@ def test_another_gateway_is_paid_anew(compare, new_kling, other_sandbox, sandbox
     assert len(creates(other_sandbox)) == 4
     with pytest.raises(InvalidRequest):
         elsewhere.comparison("nothing")
+
+
+def test_a_name_is_not_taken_from_another_comparison(compare, kling, sandbox):
+    first = compare(name="study").run()
+    with pytest.raises(InvalidRequest, match=r"The name 'study' is that of another comparison \(4 cells"):
+        compare(name="study", prompt="a dog")
+    assert kling.comparison("study").id == first.id
+    # Under the same name it may grow and shrink.
+    assert compare(name="study", vary={"n": [2, 3], "aspect_ratio": ["1:1"]}).counts == {"done": 1, "planned": 1}
+    assert len(creates(sandbox)) == 4
+
+
+def test_a_plan_says_what_is_still_to_be_asked_for(compare):
+    compare(name="study").run()
+    more = compare(name="study", samples=2)
+    assert "to be sent: 4 tasks · 6 images · nothing is billed" in repr(more.plan())
+    assert "4 tasks not sent (6 images)" in more.bundle()[0]["text/plain"]
+    data, metadata = more.plan()._repr_mimebundle_()
+    assert data["text/plain"] == repr(more.plan())
+    assert metadata["kling_nb"]["comparison"]["images"] == 6
+
+
+def test_what_this_kernel_follows_on_is_not_called_another_kernels(compare, sandbox):
+    sandbox.hold()
+    made = compare()
+    made.run(background=True)
+    run = Run(made, lambda tasks, notes: said.extend(notes))
+    said = []
+    run.begin(yes=True)
+    sandbox.release()
+    run.watch(30)
+    assert made.counts == {"done": 4}
+    assert said == []
+    assert len(creates(sandbox)) == 4
+
+
+def test_a_wrong_where_is_explained_by_the_design_itself(compare):
+    with pytest.raises(InvalidRequest) as caught:
+        compare(where=lambda cell: cell["colour"])
+    assert "where=lambda cell: cell['n'] != '1'" in caught.value.advice

@@ -75,6 +75,21 @@ def test_what_is_there_is_not_paid_again_and_a_larger_design_pays_for_what_is_ne
     assert shell.ns["study"].counts == {"done": 8}
 
 
+def test_the_same_variable_may_name_another_comparison_and_the_first_keeps_its_name(shell):
+    shell.run(f"{THREE} -o study a cat")
+    first = shell.ns["study"]
+    shell.run(f"{THREE} -o study a dog")
+    second = shell.ns["study"]
+    assert (first.name, second.name) == ("study", second.id)
+    assert kling_nb.default().comparison("study").id == first.id
+
+
+def test_what_is_wrong_with_several_fields_is_said_at_once(shell):
+    line = usage(shell.run("%kling -s cat.png --vary style_image=none,gone.png --vary n=1,x a cat", fails=True))
+    assert "gone.png" in line
+    assert "‘x’" in line or "'x'" in line
+
+
 @pytest.mark.parametrize("line", [f"{THREE} -q a cat", f"{THREE} --quiet a cat", f"{THREE} a cat;", f"{THREE};"])
 def test_quiet_shows_nothing_and_returns_the_comparison(shell, line):
     ran = shell.run(line)
