@@ -269,6 +269,12 @@ class TaskRecord:
         return self.n - sum(image.path is not None for image in self.images)
 
     @property
+    def unmade(self) -> bool:
+        """Whether the gateway never made it, for no fault of the request's: it may be asked for again."""
+        of_account = self.failure is not None and self.failure.kind in OF_THE_ACCOUNT
+        return self.task_status == "cancelled" or (self.task_status == "failed" and of_account)
+
+    @property
     def complete(self) -> bool:
         """Whether nothing remains to be done for this task."""
         if self.task_status == "succeeded":

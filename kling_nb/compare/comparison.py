@@ -4,7 +4,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kling_nb.compare import frames, planview, records
-from kling_nb.compare.arrange import arrange
+from kling_nb.compare.arrange import Table, arrange
 from kling_nb.compare.design import Cell, Design
 from kling_nb.compare.figuring import Figures
 from kling_nb.compare.grid import Grid
@@ -225,9 +225,11 @@ class Comparison(Keeping, Figures, ShownOnce):
         self.shown()
 
     def _show_progress(self, where: Screen, tasks: dict[Key, TaskRecord], notes: list[str]) -> None:
-        now, expected = time.time(), self._usual()
+        durations = self.session.gateway.runner.durations
+        usual = typical([took for model in self._models for took in durations(model)])
+        expected = usual.median if usual else None
         table = arrange(self.design, self.filled(tasks))
-        where.live(*planview.progress(list(tasks.values()), table, notes, now=now, expected=expected))
+        where.live(*planview.progress(list(tasks.values()), table, notes, now=time.time(), expected=expected))
 
     def _show_end(self, where: Screen) -> None:
         where.bundle(self.bundle())
@@ -255,7 +257,9 @@ class Comparison(Keeping, Figures, ShownOnce):
         InvalidRequest
             There is no such axis or page, or an axis is named twice.
         """
-        table = arrange(self.design, self.filled(), rows, columns)
+        return self._grid(arrange(self.design, self.filled(), rows, columns), page)
+
+    def _grid(self, table: Table, page: int = 1) -> Grid:
         return Grid(self._record, table, lambda part: look(part, self.session.workspace), page)
 
     def to_dataframe(self) -> Any:
@@ -279,15 +283,12 @@ class Comparison(Keeping, Figures, ShownOnce):
         tasks = self.records()
         if not any(record.task_status != "cancelled" for record in tasks.values()):
             return self._plan(tasks)
-        return self.grid().bundle_with(self._remaining(tasks))
+        filled = self.filled(tasks)
+        return self._grid(arrange(self.design, filled)).bundle_with(self._remaining(filled))
 
     def plan(self) -> "Plan":
         """Return the plan, also of what was begun: cells, and what is still to be asked for, with price and time."""
-        return Plan(self)
-
-    def planned(self) -> Bundle:
-        """Return its plan as a front end shows it, also of one that was begun or is done."""
-        return self._plan(self.records())
+        return Plan(self._plan(self.records()))
 
     def stored(self) -> StoredComparison:
         """Return it as the journal keeps it."""
@@ -309,27 +310,22 @@ class Comparison(Keeping, Figures, ShownOnce):
         return planview.Costs(len(lacking), images, self.session.price(images), slots, seconds)
 
     def _slots(self) -> int:
-        workspace, models = self.session.workspace, {cell.request["model_name"] for cell in self.cells}
+        workspace = self.session.workspace
         if not workspace.exists:
             return self.session.settings.slots
-        known = [workspace.journal.slots.read(self.gateway, str(model)) for model in models]
+        known = [workspace.journal.slots.read(self.gateway, model) for model in self._models]
         found = [limit.slots for limit in known if limit is not None]
         return min(found) if found else self.session.settings.slots
 
-    def _usual(self) -> float | None:
-        """Return how many seconds a task takes, as far as the journal knows."""
-        if not self.session.workspace.exists:
-            return None
-        journal = self.session.workspace.journal
-        models = {str(cell.request["model_name"]) for cell in self.cells}
-        usual = typical([took for model in models for took in journal.durations(self.gateway, model)])
-        return usual.median if usual else None
+    @property
+    def _models(self) -> set[str]:
+        return {str(cell.request["model_name"]) for cell in self.cells}
 
     def _whole(self) -> float | None:
         """Return how many seconds a task takes until its images are saved, as far as the journal knows."""
         if not self.session.workspace.exists:
             return None
-        models = {str(cell.request["model_name"]) for cell in self.cells}
+        models = self._models
         known = [
             record.saved_at - record.submitted_at
             for record in self.session.workspace.journal.newest(limit=_LATELY)
@@ -339,12 +335,12 @@ class Comparison(Keeping, Figures, ShownOnce):
         usual = typical(known)
         return usual.median if usual else None
 
-    def _remaining(self, tasks: dict[Key, TaskRecord]) -> str:
+    def _remaining(self, filled: tuple[Filled, ...]) -> str:
         """Say what can be done about what is not there."""
-        found = counts(self.filled(tasks))
+        found = counts(filled)
         said = []
         if found["planned"]:
-            costs = self._costs(self.filled(tasks))
+            costs = self._costs(filled)
             takes = joined(plural(costs.images, "image"), costs.price)
             said.append(f"{plural(found['planned'], 'task')} not sent ({takes}): `.run()` sends, `.plan()` says more.")
         if found["failed"] or found["refused"]:
@@ -369,12 +365,16 @@ class Plan:
 
     Parameters
     ----------
-    comparison : Comparison
-        Whose.
+    bundle : (dict, dict)
+        Data by MIME type, and metadata.
     """
 
-    def __init__(self, comparison: Comparison) -> None:
-        self._bundle = comparison.planned()
+    def __init__(self, bundle: Bundle) -> None:
+        self._bundle = bundle
+
+    def bundle(self) -> Bundle:
+        """Return what a front end shows: data by MIME type, and metadata."""
+        return self._bundle
 
     def __repr__(self) -> str:
         return str(self._bundle[0]["text/plain"])

@@ -68,7 +68,8 @@ class Run:
         """
         self._records = self.comparison.records()
         wanted = [key for key in self._order() if self._is_lacking(self._records.get(key), retry=retry)]
-        left = [key for key, record in self._records.items() if not record.complete and key not in set(wanted)]
+        asked = set(wanted)
+        left = [key for key, record in self._records.items() if not record.complete and key not in asked]
         unsent = [record for key in left if self._is_unsent(record := self._records[key])]
         cells = {cell.digest: cell for cell in self.comparison.design.cells}
         images = sum(cells[digest].n for digest, _ in wanted) + sum(record.n for record in unsent)
@@ -76,6 +77,7 @@ class Run:
             self._session.may_spend(images, yes=yes)
         due = sum(record.n for record in unsent)
         try:
+            self._keep()
             if wanted:
                 self._submit(self._claim([(cells[digest], sample) for digest, sample in wanted]))
         except BaseException as error:
@@ -173,22 +175,24 @@ class Run:
         return sorted(keys, key=lambda key: place(seed, *key))
 
     def _is_lacking(self, record: TaskRecord | None, *, retry: bool) -> bool:
-        if record is None or record.task_status == "cancelled":
-            return True
-        return record.task_status == "failed" and (retry or _of_account(record))
+        return record is None or record.unmade or (retry and record.task_status == "failed")
 
     def _is_unsent(self, record: TaskRecord) -> bool:
         unsent = record.task_status in ("planned", "sending", "uncertain")
         return unsent and not self._session.in_other_hands(record)
 
+    def _keep(self) -> None:
+        """Have the comparison found by its name, also where another has asked for all its cells."""
+        workspace = self._session.workspace
+        workspace.keep_references(self.comparison.design.references)
+        workspace.journal.comparisons.save(self.comparison.stored())
+
     def _claim(self, wanted: list[tuple[Cell, int]]) -> list[tuple[TaskRecord, int]]:
         """Journal tasks for what is lacking, all at once; what another kernel has claimed meanwhile is left out."""
         session, workspace = self._session, self._session.workspace
-        workspace.keep_references(self.comparison.design.references)
         for reference in self.comparison.design.references:
             if reference.data is None and reference.url is None:
                 workspace.read_reference(reference)
-        workspace.journal.comparisons.save(self.comparison.stored())
         first = self.comparison.record.first_sample
         planned: list[tuple[TaskRecord, int]] = []
         taken: set[str] = set()
@@ -294,10 +298,6 @@ class Run:
         return WaitTimeout(message, money=money, advice=advice)
 
 
-def _of_account(record: TaskRecord) -> bool:
-    return record.failure is not None and record.failure.kind in OF_THE_ACCOUNT
-
-
 def _is_refused(record: TaskRecord) -> bool:
     """Tell whether a task came to nothing for a reason that is everything else's too."""
-    return record.task_status in ("failed", "cancelled") and _of_account(record)
+    return record.unmade and record.failure is not None and record.failure.kind in OF_THE_ACCOUNT

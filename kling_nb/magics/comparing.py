@@ -69,7 +69,7 @@ def compare(
     if options["out"]:
         shell.push({options["out"]: made})
     if options["dry_run"]:
-        where.bundle(made.planned())
+        where.bundle(made.plan().bundle())
         made.shown()
         return made
     made.run_on(where, yes=options["yes"], background=options["background"])

@@ -5,10 +5,10 @@ for it, so that what is paid is paid once. Who may ask for a sample is decided i
 writes, so that two kernels never ask for the same.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
-from kling_nb.records import OF_THE_ACCOUNT, TaskRecord
+from kling_nb.records import TaskRecord
 from kling_nb.workspace import rows
 from kling_nb.workspace.database import Database
 from kling_nb.workspace.leases import Leases
@@ -144,7 +144,7 @@ class Comparisons:
             for record, sample in wanted:
                 key = [record.gateway, record.digest, sample]
                 found = connection.execute(_TASK_OF, key).fetchone()
-                if found is None or found["id"] in may_go or is_free(dict(found)):
+                if found is None or found["id"] in may_go or rows.from_row(dict(found)).unmade:
                     connection.execute(rows.INSERT, rows.to_row(record))
                     connection.execute("INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?)", [*key, record.id])
                     claimed.append((record, sample))
@@ -160,17 +160,3 @@ class Comparisons:
 
 _TASKS = "SELECT samples.sample, tasks.* FROM samples JOIN tasks ON tasks.id = samples.task"
 _TASK_OF = f"{_TASKS} WHERE samples.gateway = ? AND samples.digest = ? AND samples.sample = ?"
-
-
-def is_free(task: Mapping[str, Any]) -> bool:
-    """Tell whether a sample may be asked for although it has a task: one that the gateway never made.
-
-    Parameters
-    ----------
-    task : mapping
-        With ``task_status``, and ``failure`` as JSON or None.
-    """
-    if task["task_status"] == "cancelled":
-        return True
-    failure = str(task["failure"] or "")
-    return task["task_status"] == "failed" and any(f'"{kind}"' in failure for kind in OF_THE_ACCOUNT)

@@ -323,6 +323,14 @@ def test_another_gateway_is_paid_anew(compare, new_kling, other_sandbox, sandbox
         elsewhere.comparison("nothing")
 
 
+def test_a_part_of_another_comparison_is_found_by_its_own_name(compare, kling, sandbox):
+    compare(name="study").run()
+    part = compare(name="part", vary={"n": [1], "aspect_ratio": ["1:1"]}).run()
+    assert kling.comparison("part").id == part.id
+    assert part.counts == {"done": 1}
+    assert len(creates(sandbox)) == 4
+
+
 def test_a_name_is_not_taken_from_another_comparison(compare, kling, sandbox):
     first = compare(name="study").run()
     with pytest.raises(InvalidRequest, match=r"The name 'study' is that of another comparison \(4 cells"):
