@@ -151,4 +151,4 @@ def test_a_saved_notebook_holds_the_results_and_neither_key_nor_uploads(files, m
     assert "a cat with a hat" in static
     assert "<img" in static
     assert "risk control" in static
-    assert notebook.cells[3].outputs[0]["text"] == "TaskFailed\n"
+    assert "".join(output["text"] for output in notebook.cells[3].outputs) == "TaskFailed\n"
