@@ -40,7 +40,7 @@ lab: $(VENV)/with-lab
 	cd demo && $(FREE) ../$(BIN)/jupyter-lab quickstart.ipynb
 
 test: $(VENV)/with-test
-	$(FREE) $(BIN)/python -m pytest -n 2 $(NO_BROWSER) -m "not slow"
+	$(FREE) $(BIN)/python -m pytest -n 2 $(NO_BROWSER) -m "not slow" $(AGAIN)
 
 test-all: $(VENV)/with-test
 	$(FREE) $(BIN)/python -m pytest -n 2 $(NO_BROWSER)
