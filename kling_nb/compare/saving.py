@@ -1,23 +1,19 @@
 """Writing a comparison as a folder that stands for itself: page, images, references, table and manifest.
 
-The folder is written under another name beside its place and renamed when it is whole. Nothing in it is flushed to
-disk file by file, because the workspace has all of it, and the manifest tells whether a copy is whole.
+Nothing in it is flushed to disk file by file, because the workspace has all of it, and the manifest tells whether a
+copy is whole.
 """
 
-import contextlib
 import csv
 import hashlib
 import io
-import os
-import secrets
-import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kling_nb.compare import filenames, frames, manifest, page
+from kling_nb.compare import filenames, folders, frames, manifest, page
 from kling_nb.compare.design import Cell
 from kling_nb.compare.filenames import ImageName
 from kling_nb.compare.manifest import Manifest, SavedFile
@@ -26,11 +22,10 @@ from kling_nb.compare.public import public, public_task
 from kling_nb.compare.records import ComparisonRecord, Filled
 from kling_nb.display import thumbnail
 from kling_nb.display.words import plural
-from kling_nb.errors import InvalidRequest, KlingError, WorkspaceError
+from kling_nb.errors import KlingError, WorkspaceError
 from kling_nb.imagedata import NotAnImage
 from kling_nb.records import ImageRecord, Reference, TaskRecord
 from kling_nb.request.advice import has_place
-from kling_nb.request.problems import shown
 from kling_nb.session.screen import Screen
 
 if TYPE_CHECKING:
@@ -81,25 +76,15 @@ def save(
     WorkspaceError
         It cannot be written; nothing is left of it.
     """
-    target = _checked(folder)
+    target = folders.checked(folder)
     images = sum(len(task.images) for each in filled for task in each.samples if task is not None)
     progress = Progress(where, f"Saving {plural(images, 'image')}", images)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        aside = target.parent / f".{target.name[:40]}.writing-{secrets.token_hex(6)}"
-        aside.mkdir()
-    except OSError as error:
-        raise _unwritable(target, error) from error
-    try:
-        writer = _Writer(aside, workspace, progress)
-        writer.write(record, filled, dict(more or {}))
-        # What came to be there meanwhile stays: a folder is put in the place of nothing, or of an empty folder.
-        aside.rename(target)
-    except BaseException as error:
-        _forget(aside)
+        with folders.whole(target) as aside:
+            writer = _Writer(aside, workspace, progress)
+            writer.write(record, filled, dict(more or {}))
+    except BaseException:
         where.done()
-        if isinstance(error, OSError):
-            raise _exists(target) if os.path.lexists(target) else _unwritable(target, error) from error
         raise
     progress.end(f"Saved {plural(writer.images, 'image')} in {target.name}.", writer.notes())
     return target
@@ -227,27 +212,3 @@ def _csv(record: ComparisonRecord, filled: Sequence[Filled]) -> bytes:
         writer.writerow(row | {"path": path and Path(path).as_posix()})
     # The name of a file need not be text.
     return text.getvalue().encode(errors="backslashreplace")
-
-
-def _checked(folder: Any) -> Path:
-    if not isinstance(folder, str | os.PathLike) or not str(folder).strip() or "\0" in str(folder):
-        raise InvalidRequest(f"folder is {shown(folder)}; it must be the name of a folder to make.", money="")
-    target = Path(folder).expanduser().absolute()
-    if os.path.lexists(target):
-        raise _exists(target)
-    return target
-
-
-def _exists(target: Path) -> InvalidRequest:
-    what = "The folder" if target.is_dir() else "The file"
-    return InvalidRequest(f"{what} {target} exists, and was not touched.", money="", advice="Choose another name.")
-
-
-def _unwritable(target: Path, error: OSError) -> WorkspaceError:
-    advice = "Choose a folder that can be written and has space."
-    return WorkspaceError(f"{target} cannot be written: {error.strerror or error}.", money="", advice=advice)
-
-
-def _forget(folder: Path) -> None:
-    with contextlib.suppress(OSError):
-        shutil.rmtree(folder)
