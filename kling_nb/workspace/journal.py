@@ -12,6 +12,7 @@ from kling_nb.workspace import rows
 from kling_nb.workspace.comparisons import Comparisons
 from kling_nb.workspace.database import Database
 from kling_nb.workspace.leases import Leases
+from kling_nb.workspace.measures import Measures
 from kling_nb.workspace.owners import this_process
 from kling_nb.workspace.slotmemory import SlotMemory
 
@@ -53,6 +54,7 @@ class Journal:
         self.leases = Leases(self._database, clock, me)
         self.slots = SlotMemory(self._database)
         self.comparisons = Comparisons(self._database, self.leases)
+        self.measures = Measures(self._database)
 
     @property
     def in_place(self) -> bool:

@@ -102,7 +102,29 @@ def _third(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second, _third)
+def _fourth(connection: sqlite3.Connection) -> None:
+    _measures(connection)
+
+
+def _measures(connection: sqlite3.Connection) -> None:
+    # The digest comes first: all that is known of a comparison's cells is read at once.
+    connection.execute(
+        """
+        CREATE TABLE measures (
+            digest TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            name TEXT NOT NULL,
+            version TEXT NOT NULL,
+            scope TEXT NOT NULL,
+            measured_at REAL NOT NULL,
+            result TEXT NOT NULL,
+            PRIMARY KEY (digest, subject, name, version, scope)
+        ) WITHOUT ROWID
+        """
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second, _third, _fourth)
 
 
 def version(connection: sqlite3.Connection) -> int:
