@@ -11,6 +11,7 @@ from kling_nb.compare.grid import Grid
 from kling_nb.compare.keeping import Keeping
 from kling_nb.compare.levels import Axis
 from kling_nb.compare.looking import look, previews
+from kling_nb.compare.measuring import Measuring
 from kling_nb.compare.records import ComparisonRecord, Filled
 from kling_nb.compare.running import Key, Run
 from kling_nb.compare.states import counts, in_words, state
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 _LATELY = 60
 
 
-class Comparison(Keeping, Figures, ShownOnce):
+class Comparison(Keeping, Figures, Measuring, ShownOnce):
     """A designed set of tasks: axes with levels span cells, and each cell holds samples.
 
     In a notebook it shows its plan, and when it was run, its grid. Made by `Kling.compare`.
