@@ -1,6 +1,6 @@
 """What a comparison offers of measures. Loads nothing before it is used."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 if TYPE_CHECKING:
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
     from kling_nb.compare.comparison import Comparison
     from kling_nb.compare.measures.measured import Measured
-    from kling_nb.compare.measures.results import Kept, Memory
+    from kling_nb.compare.measures.results import Kept, Known, Memory
     from kling_nb.compare.records import Filled
 
 
@@ -72,6 +72,7 @@ class Measuring:
             Results cannot be kept.
         """
         from kling_nb.compare.measures.asking import asked
+        from kling_nb.compare.measures.data import placed
         from kling_nb.compare.measures.running import run
         from kling_nb.compare.measures.sending import checked
         from kling_nb.session.screen import screen
@@ -82,22 +83,30 @@ class Measuring:
         filled = this.filled()
         where = screen(quiet=quiet)
         run(wanted, filled, this.session.workspace, self._results(filled), executor=workers, where=where)
-        return self._measured(filled)[wanted.name]
+        found = self._known(filled, wanted.name)
+        this_one = (wanted.version, wanted.over)
+        return self._placed(placed(each, filled) for each in found if (each.version, each.over) == this_one)[
+            wanted.name
+        ]
 
     @property
     def measures(self) -> "dict[str, Measured]":
         """What was measured of its images so far, also by another kernel: by name, the version asked for last."""
-        return self._measured(cast("Comparison", self).filled())
-
-    def _measured(self, filled: "tuple[Filled, ...]") -> "dict[str, Measured]":
-        from dataclasses import replace
-
         from kling_nb.compare.measures.data import newest
+
+        filled = cast("Comparison", self).filled()
+        return self._placed(newest(self._known(filled), filled))
+
+    def _known(self, filled: "tuple[Filled, ...]", name: str | None = None) -> "list[Known]":
         from kling_nb.compare.measures.results import known
 
-        this = cast("Comparison", self)
-        found = known(self._results(filled).find([cell.digest for cell in this.cells]))
-        return {each.name: replace(each, design=this.design) for each in newest(found, filled)}
+        return known(self._results(filled).find([cell.digest for cell in cast("Comparison", self).cells], name))
+
+    def _placed(self, measured: "Iterable[Measured]") -> "dict[str, Measured]":
+        from dataclasses import replace
+
+        design = cast("Comparison", self).design
+        return {each.name: replace(each, design=design) for each in measured}
 
     def _results(self, filled: "tuple[Filled, ...]") -> "Kept":
         """Return where results are: in the journal, or in memory, beginning with what a manifest has."""

@@ -24,6 +24,8 @@ _LONGEST = 400
 class ReferenceImage:
     """An input image as a measure sees it.
 
+    Two of the same role and bytes are equal, so that a function can cache what it finds of one.
+
     Parameters
     ----------
     role : {"subject", "scene", "style"}
@@ -64,6 +66,12 @@ class ReferenceImage:
         if self._source is None:
             raise ValueError(self._missing)
         return _open(self._source)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ReferenceImage) and (self.role, self.sha256) == (other.role, other.sha256)
+
+    def __hash__(self) -> int:
+        return hash((self.role, self.sha256))
 
     def __repr__(self) -> str:
         return f"<ReferenceImage {self.role}: {self.name}>"

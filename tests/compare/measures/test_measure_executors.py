@@ -1,5 +1,6 @@
 """Measuring on whatever executor: threads, processes, a Dask cluster; and what happens when one gives up."""
 
+import copyreg
 import multiprocessing
 import pickle
 import threading
@@ -253,7 +254,16 @@ def test_a_process_that_dies_is_one_clear_line(study, tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def cluster():
+def pickles_as_before():
+    """Take back what importing Dask does to the pickling of every exception, which other tests look at."""
+    before = dict(copyreg.dispatch_table)
+    yield
+    copyreg.dispatch_table.clear()
+    copyreg.dispatch_table.update(before)
+
+
+@pytest.fixture
+def cluster(pickles_as_before):
     """A Dask cluster within this process, on this machine's own address alone."""
     from distributed import Client, LocalCluster
 

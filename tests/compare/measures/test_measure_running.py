@@ -1,11 +1,12 @@
 """Measuring a comparison: everything once, failures kept, and nothing lost whatever comes in between."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
-from kling_nb.compare.measures import running
+from kling_nb.compare.measures import results, running
 from kling_nb.errors import ConfigurationError, InvalidRequest, WaitInterrupted
 
 
@@ -49,6 +50,8 @@ def test_a_function_is_given_the_image_as_served_the_references_and_the_request(
     assert [each.image.size for each in references] == [(320, 300)] * 2
     assert references[1].sha256 == request["style_image"].removeprefix("sha256:")
     assert (request["prompt"], request["n"], request["aspect_ratio"]) == ("a cat", 2, "1:1")
+    # What is found of a reference can be cached by it.
+    assert len({reference for _, references, _ in seen for reference in references}) == 2
     # Two requests that differ in nothing else have one digest, and so have one result.
     assert "callback_url" not in request
     assert repr(references[0]).startswith("<ReferenceImage subject: ")
@@ -149,6 +152,15 @@ def test_a_new_version_is_measured_anew_and_an_old_one_is_found_again(study):
     assert study.measure(brightness) == first
     # The version that was asked for last is the one that counts.
     assert study.measures == {"brightness": first}
+
+
+def test_two_versions_of_one_moment_are_told_apart(study, monkeypatch):
+    monkeypatch.setattr(results, "time", SimpleNamespace(time=lambda: 5.0, monotonic=lambda: 5.0))
+    for version in (1, 2, 1):
+        found = study.measure(lambda i, r, q, version=version: version, "which", version=version)
+        assert found.version == str(version)
+        assert set(found.values.values()) == {version}
+    assert len(study.measures) == 1
 
 
 def test_a_cell_is_measured_anew_when_it_has_grown(study, compare, counting):
