@@ -1,0 +1,28 @@
+"""The statistics of a comparison: pure functions from answers to estimates, tests and sentences.
+
+Answers are `Verdict` ("which is better?") and `Score` (a number for one image, from a person or a measure). They come
+in clusters: those about one prompt are not independent, nor are those of one rater. All intervals know of it:
+
+- `rates`: win, tie and loss share of a pair of levels, and its preference, win + tie / 2.
+- `means`, `difference`: the mean of each level; by how much one exceeds another, paired by prompt.
+
+What an interval is about: other prompts like these, and with several raters other raters like these. With one rater it
+is about that rater only. With one prompt there is none. What does not hold is said in `crossed`.
+
+This is the only room of a comparison that imports NumPy and SciPy, which come with ``kling_nb[compare]``; import it
+where it is used. It reads no disk and shows nothing.
+"""
+
+from kling_nb.compare.stats.answers import Estimate, Score, Verdict
+from kling_nb.compare.stats.means import difference, means
+from kling_nb.compare.stats.rates import Rates, rates
+
+__all__ = [
+    "Estimate",
+    "Rates",
+    "Score",
+    "Verdict",
+    "difference",
+    "means",
+    "rates",
+]

@@ -1,0 +1,137 @@
+"""How far an estimate would move with other units and other raters: two crossed clusters.
+
+The estimate is a weighted mean, or behaves like one: a sum of scores, one for each cell of unit × rater. The model is
+the one of generalizability theory for a crossed design, score = unit + rater + rest, all random (Brennan,
+*Generalizability Theory*, 2001). The three variances are found by equating three sums of squares (over units, over
+raters, over cells) with what the model expects of them, which in a complete table is the analysis of variance. The
+sum of the parts is the two-way clustered variance of Cameron, Gelbach & Miller (2011, *Journal of Business & Economic
+Statistics* 29), freed of its bias with few clusters. The degrees of freedom are Satterthwaite's (1946, *Biometrics
+Bulletin* 2) over the three; those of each way of clustering alone are Bell & McCaffrey's (2002, *Survey Methodology*
+28). In the simplest case, one rater and units of equal weight, all this is the t interval on unit means.
+
+What does not hold: with normal parts in a complete table, 95 % intervals cover 93 to 97 % with three raters or more,
+whatever the shares of the parts. With two it is 93 to 97 % only where raters make up less than about half of the
+variance of the estimate; at four fifths it is 88 to 90 %. Two raters cannot show what others would say.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kling_nb.compare.stats.cells import Floats, Indices, totals
+
+_FEWEST_RATERS = 1.5
+"""Below this effective number of raters (1 / the sum of squared shares) nearly all answers are one rater's, and
+nothing can be learned about others; two raters with four answers of five and one of five are at 1.5."""
+
+_NOTHING = 1e-9
+"""A share that rounding has left of none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How far an estimate would move.
+
+    Parameters
+    ----------
+    variance : float
+        Of the estimate, in its unit squared; nan with one unit.
+    df : float
+        Degrees of freedom of the variance.
+    crossed : bool
+        Whether other raters are meant as well; otherwise it is about other units and the same raters.
+    """
+
+    variance: float
+    df: float
+    crossed: bool
+
+
+def spread(unit: Indices, rater: Indices, scores: Floats, weights: Floats) -> Spread:
+    """Return how far an estimate would move.
+
+    Parameters
+    ----------
+    unit, rater : ndarray of int, one a cell
+        Which unit and rater, counted from 0.
+    scores : ndarray of float, one a cell
+        What the cell adds to the estimate's error: for a weighted mean, weight × (value - mean). They add to 0.
+    weights : ndarray of float, one a cell
+        The share of the cell in the estimate; they add to 1.
+
+    Returns
+    -------
+    Spread
+        With nan where only one unit has any weight.
+
+    Notes
+    -----
+    Where the variance of raters is estimated as zero or less, they differ by no more than the rest explains, and the
+    interval is that of clustering by units alone.
+    """
+    weights = np.where(weights > _NOTHING, weights, 0.0)
+    by_unit, by_rater = totals(unit, weights), totals(rater, weights)
+    if np.count_nonzero(by_unit) < 2:
+        return Spread(np.nan, np.nan, crossed=False)
+    df_units = _df(by_unit)
+    of_units = float((totals(unit, scores) ** 2).sum() * (by_unit @ by_unit)) / _expected(by_unit)
+    if 1 / float(by_rater @ by_rater) < _FEWEST_RATERS:
+        return Spread(of_units, df_units, crossed=False)
+    parts = _parts(unit, rater, scores, weights)
+    if parts[1] <= 0:
+        return Spread(of_units, df_units, crossed=True)
+    df_raters = _df(by_rater)
+    df_rest = max(len(weights) - int(np.count_nonzero(by_unit)) - int(np.count_nonzero(by_rater)) + 1, 1)
+    variance = max(of_units, float(parts.sum()))
+    rest = max(float(parts[2]), 0.0)
+    of_raters = float(parts[1]) + rest
+    doubt = of_units**2 / df_units + of_raters**2 / df_raters + rest**2 / df_rest
+    df = min(max(variance**2 / doubt, min(df_units, df_raters)), df_units + df_raters)
+    return Spread(variance, df, crossed=True)
+
+
+def _expected(shares: Floats) -> float:
+    """Return what the sum of squared totals of independent clusters of variance 1 is expected to be: tr B below."""
+    square = float(shares @ shares)
+    return square - 2 * float((shares * shares) @ shares) + square**2
+
+
+def _df(shares: Floats) -> float:
+    """Return the degrees of freedom of that sum.
+
+    With B the matrix of the quadratic form they are (tr B)² / tr B² (Bell & McCaffrey 2002); the second trace is
+    written in power sums of the clusters' shares. Equal shares give clusters - 1.
+    """
+    squares = shares * shares
+    two, three, four = float(squares.sum()), float(squares @ shares), float(squares @ squares)
+    five = float((squares * squares) @ shares)
+    trace = four - 4 * five + 4 * two * four + two**4 - 4 * two**2 * three + 2 * three**2
+    return _expected(shares) ** 2 / trace
+
+
+def _parts(unit: Indices, rater: Indices, scores: Floats, weights: Floats) -> Floats:
+    """Return what units, raters and the rest add to the variance of the estimate; each may be negative.
+
+    Entry (i, j) of the system is what one unit of variance of part j adds to the sum of squares i, worked out for
+    score = weight × (value - weighted mean).
+    """
+    by_unit, by_rater = totals(unit, weights), totals(rater, weights)
+    cell = weights**2
+    units, raters, rest = (float(shares @ shares) for shares in (by_unit, by_rater, weights))
+    across = rest - 2 * float((weights * by_unit[unit]) @ by_rater[rater]) + units * raters
+    within_units = rest * (1 + units) - 2 * float(cell @ by_unit[unit])
+    within_raters = rest * (1 + raters) - 2 * float(cell @ by_rater[rater])
+    system = np.array(
+        [
+            [_expected(by_unit), across, within_units],
+            [across, _expected(by_rater), within_raters],
+            [within_units, within_raters, _expected(weights)],
+        ]
+    )
+    squares = np.array([sums @ sums for sums in (totals(unit, scores), totals(rater, scores), scores)])
+    # Where each unit has one rater, unit and rest are the same thing; where each rater has one unit, rater and rest.
+    told_apart = np.array([len(unit) > np.count_nonzero(by_unit), len(rater) > np.count_nonzero(by_rater), True])
+    size = np.array([units, raters, rest])
+    found = np.zeros(3)
+    found[told_apart] = np.linalg.lstsq((system / size)[:, told_apart], squares)[0]
+    return found
