@@ -5,6 +5,7 @@ in clusters: those about one prompt are not independent, nor are those of one ra
 
 - `rates`: win, tie and loss share of a pair of levels, and its preference, win + tie / 2.
 - `means`, `difference`: the mean of each level; by how much one exceeds another, paired by prompt.
+- `strengths`: Bradley-Terry strengths of all levels, their differences and expected win probabilities.
 
 What an interval is about: other prompts like these, and with several raters other raters like these. With one rater it
 is about that rater only. With one prompt there is none. What does not hold is said in `crossed`.
@@ -16,13 +17,16 @@ where it is used. It reads no disk and shows nothing.
 from kling_nb.compare.stats.answers import Estimate, Score, Verdict
 from kling_nb.compare.stats.means import difference, means
 from kling_nb.compare.stats.rates import Rates, rates
+from kling_nb.compare.stats.strengths import Strengths, strengths
 
 __all__ = [
     "Estimate",
     "Rates",
     "Score",
+    "Strengths",
     "Verdict",
     "difference",
     "means",
     "rates",
+    "strengths",
 ]
