@@ -6,6 +6,7 @@ in clusters: those about one prompt are not independent, nor are those of one ra
 - `rates`: win, tie and loss share of a pair of levels, and its preference, win + tie / 2.
 - `means`, `difference`: the mean of each level; by how much one exceeds another, paired by prompt.
 - `strengths`: Bradley-Terry strengths of all levels, their differences and expected win probabilities.
+- `alpha`: Krippendorff's alpha, how far raters agree.
 
 What an interval is about: other prompts like these, and with several raters other raters like these. With one rater it
 is about that rater only. With one prompt there is none. What does not hold is said in `crossed`.
@@ -14,6 +15,7 @@ This is the only room of a comparison that imports NumPy and SciPy, which come w
 where it is used. It reads no disk and shows nothing.
 """
 
+from kling_nb.compare.stats.agreement import alpha
 from kling_nb.compare.stats.answers import Estimate, Score, Verdict
 from kling_nb.compare.stats.means import difference, means
 from kling_nb.compare.stats.rates import Rates, rates
@@ -25,6 +27,7 @@ __all__ = [
     "Score",
     "Strengths",
     "Verdict",
+    "alpha",
     "difference",
     "means",
     "rates",
