@@ -7,6 +7,7 @@ in clusters: those about one prompt are not independent, nor are those of one ra
 - `means`, `difference`: the mean of each level; by how much one exceeds another, paired by prompt.
 - `strengths`: Bradley-Terry strengths of all levels, their differences and expected win probabilities.
 - `alpha`: Krippendorff's alpha, how far raters agree.
+- `paired`: t, Wilcoxon and permutation tests on prompts, corrected for the number of pairs.
 
 What an interval is about: other prompts like these, and with several raters other raters like these. With one rater it
 is about that rater only. With one prompt there is none. What does not hold is said in `crossed`.
@@ -18,18 +19,32 @@ where it is used. It reads no disk and shows nothing.
 from kling_nb.compare.stats.agreement import alpha
 from kling_nb.compare.stats.answers import Estimate, Score, Verdict
 from kling_nb.compare.stats.means import difference, means
+from kling_nb.compare.stats.paired import (
+    Paired,
+    adjust,
+    paired,
+    score_differences,
+    units_needed,
+    verdict_differences,
+)
 from kling_nb.compare.stats.rates import Rates, rates
 from kling_nb.compare.stats.strengths import Strengths, strengths
 
 __all__ = [
     "Estimate",
+    "Paired",
     "Rates",
     "Score",
     "Strengths",
     "Verdict",
+    "adjust",
     "alpha",
     "difference",
     "means",
+    "paired",
     "rates",
+    "score_differences",
     "strengths",
+    "units_needed",
+    "verdict_differences",
 ]
