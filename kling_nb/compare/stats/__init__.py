@@ -8,6 +8,7 @@ in clusters: those about one prompt are not independent, nor are those of one ra
 - `strengths`: Bradley-Terry strengths of all levels, their differences and expected win probabilities.
 - `alpha`: Krippendorff's alpha, how far raters agree.
 - `paired`: t, Wilcoxon and permutation tests on prompts, corrected for the number of pairs.
+- `preference_words` and its likes: the same as sentences that say when the data cannot tell.
 
 What an interval is about: other prompts like these, and with several raters other raters like these. With one rater it
 is about that rater only. With one prompt there is none. What does not hold is said in `crossed`.
@@ -29,6 +30,15 @@ from kling_nb.compare.stats.paired import (
 )
 from kling_nb.compare.stats.rates import Rates, rates
 from kling_nb.compare.stats.strengths import Strengths, strengths
+from kling_nb.compare.stats.words import (
+    agreement_words,
+    cautions,
+    difference_words,
+    mean_words,
+    paired_words,
+    preference_words,
+    strength_words,
+)
 
 __all__ = [
     "Estimate",
@@ -38,12 +48,19 @@ __all__ = [
     "Strengths",
     "Verdict",
     "adjust",
+    "agreement_words",
     "alpha",
+    "cautions",
     "difference",
+    "difference_words",
+    "mean_words",
     "means",
     "paired",
+    "paired_words",
+    "preference_words",
     "rates",
     "score_differences",
+    "strength_words",
     "strengths",
     "units_needed",
     "verdict_differences",
