@@ -11,10 +11,11 @@ in clusters: those about one prompt are not independent, nor are those of one ra
 - `preference_words` and its likes: the same as sentences that say when the data cannot tell.
 
 What an interval is about: other prompts like these, and with several raters other raters like these. With one rater it
-is about that rater only. With one prompt there is none. What does not hold is said in `crossed`.
+is about that rater only. With one prompt there is none. How well they cover is measured in
+`tests/compare/stats/test_stats_coverage.py` and said, with what does not hold, in `crossed`.
 
-This is the only room of a comparison that imports NumPy and SciPy, which come with ``kling_nb[compare]``; import it
-where it is used. It reads no disk and shows nothing.
+It needs NumPy and SciPy, which come with ``kling_nb[compare]``, and is imported where it is used. It reads no disk and
+shows nothing.
 """
 
 from kling_nb.compare.stats.agreement import alpha

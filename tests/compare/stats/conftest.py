@@ -6,14 +6,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import settings
 from scipy.special import expit
 
 from kling_nb.compare.stats import Score, Verdict
 from kling_nb.compare.stats.fitting import fit
-
-# What is random here is the answers, not the machine: a busy one must not fail a test.
-settings.register_profile("statistics", deadline=None, max_examples=60)
 
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(61)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
