@@ -10,8 +10,8 @@ Bulletin* 2) over the three; those of each way of clustering alone are Bell & Mc
 28). In the simplest case, one rater and units of equal weight, all this is the t interval on unit means.
 
 What does not hold: with normal parts in a complete table, 95 % intervals cover 92.5 to 97 % with three raters (94 to 97
-with five), whatever the shares of the parts. With two it is 93 to 97 % only where raters make up less than about half of
-the variance of the estimate; at four fifths of it, 88 to 90 %. Two raters cannot show what others would say.
+with five), whatever the shares of the parts. With two it is 93 to 97 % only where raters make up less than about half
+of the variance of the estimate; at four fifths of it, 88 to 90 %. Two raters cannot show what others would say.
 """
 
 from dataclasses import dataclass
