@@ -78,7 +78,7 @@ def spread(unit: Indices, rater: Indices, scores: Floats, weights: Floats) -> Sp
     if 1 / float(by_rater @ by_rater) < _FEWEST_RATERS:
         return Spread(of_units, df_units, crossed=False)
     parts = _parts(unit, rater, scores, weights)
-    if parts[1] <= 0:
+    if parts[1] <= _NOTHING * float(np.abs(parts).max()):
         return Spread(of_units, df_units, crossed=True)
     df_raters = _df(by_rater)
     df_rest = max(len(weights) - int(np.count_nonzero(by_unit)) - int(np.count_nonzero(by_rater)) + 1, 1)
