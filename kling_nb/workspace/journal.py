@@ -14,6 +14,7 @@ from kling_nb.workspace.database import Database
 from kling_nb.workspace.leases import Leases
 from kling_nb.workspace.measures import Measures
 from kling_nb.workspace.owners import this_process
+from kling_nb.workspace.ratings import Ratings
 from kling_nb.workspace.slotmemory import SlotMemory
 
 _OPEN = "saved_at IS NULL AND task_status NOT IN ('failed', 'cancelled')"
@@ -55,6 +56,7 @@ class Journal:
         self.slots = SlotMemory(self._database)
         self.comparisons = Comparisons(self._database, self.leases)
         self.measures = Measures(self._database)
+        self.ratings = Ratings(self._database)
 
     @property
     def in_place(self) -> bool:

@@ -104,6 +104,7 @@ def _third(connection: sqlite3.Connection) -> None:
 
 def _fourth(connection: sqlite3.Connection) -> None:
     _measures(connection)
+    _ratings(connection)
 
 
 def _measures(connection: sqlite3.Connection) -> None:
@@ -119,6 +120,36 @@ def _measures(connection: sqlite3.Connection) -> None:
             measured_at REAL NOT NULL,
             result TEXT NOT NULL,
             PRIMARY KEY (digest, subject, name, version, scope)
+        ) WITHOUT ROWID
+        """
+    )
+
+
+def _ratings(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE ratings (id TEXT PRIMARY KEY, comparison TEXT NOT NULL, created_at REAL NOT NULL, "
+        "plan TEXT NOT NULL)"
+    )
+    connection.execute("CREATE INDEX ratings_by_comparison ON ratings (comparison)")
+    connection.execute(
+        """
+        CREATE TABLE answers (
+            rating TEXT NOT NULL,
+            rater TEXT NOT NULL,
+            item TEXT NOT NULL,
+            answered_at TEXT NOT NULL,
+            answer TEXT NOT NULL,
+            PRIMARY KEY (rating, rater, item, answered_at)
+        ) WITHOUT ROWID
+        """
+    )
+    connection.execute(
+        """
+        CREATE TABLE analyses (
+            comparison TEXT NOT NULL,
+            created_at REAL NOT NULL,
+            analysis TEXT NOT NULL,
+            PRIMARY KEY (comparison, created_at)
         ) WITHOUT ROWID
         """
     )

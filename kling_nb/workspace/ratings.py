@@ -1,0 +1,110 @@
+"""The ratings of a journal, their answers, and the analyses that were fixed beforehand.
+
+An answer is only ever added: one that is changed later is another, and which of them counts is for the reader to say.
+All of it is kept as JSON, because only what reads it needs to know what is in it.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from kling_nb.workspace.database import Database
+
+
+class StoredAnswer(NamedTuple):
+    """An answer as the journal has it.
+
+    Parameters
+    ----------
+    rating, rater, item, answered_at : str
+        What it is known by: the same is written once.
+    answer : str
+        JSON.
+    """
+
+    rating: str
+    rater: str
+    item: str
+    answered_at: str
+    answer: str
+
+
+class Ratings:
+    """The ratings of one journal.
+
+    Parameters
+    ----------
+    database : Database
+        Where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save(self, some_id: str, comparison: str, created_at: float, plan: str) -> None:
+        """Write a rating, unless it is there already.
+
+        Parameters
+        ----------
+        some_id, comparison : str
+            Its own, and what its comparison is known by.
+        created_at : float
+            Seconds since the epoch.
+        plan : str
+            JSON.
+
+        Raises
+        ------
+        WorkspaceError
+            It could not be written.
+        """
+        with self._database.transaction() as connection:
+            values = (some_id, comparison, created_at, plan)
+            connection.execute("INSERT OR IGNORE INTO ratings VALUES (?, ?, ?, ?)", values)
+
+    def of(self, comparison: str) -> list[str]:
+        """Return the plans of a comparison's ratings, oldest first."""
+        query = "SELECT plan FROM ratings WHERE comparison = ? ORDER BY created_at, id"
+        return [row["plan"] for row in self._database.read(query, [comparison])]
+
+    def answer(self, answers: Iterable[StoredAnswer]) -> int:
+        """Write answers, durably, all or none; those that are there already stay as they are.
+
+        Parameters
+        ----------
+        answers : iterable of StoredAnswer
+            Of any rating.
+
+        Returns
+        -------
+        int
+            How many were new.
+
+        Raises
+        ------
+        WorkspaceError
+            They could not be written; then none was.
+        """
+        with self._database.transaction() as connection:
+            return connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", answers).rowcount
+
+    def answers(self, rating: str) -> list[str]:
+        """Return the answers of a rating, in the order of time."""
+        query = "SELECT answer FROM answers WHERE rating = ? ORDER BY answered_at, rater, item"
+        return [row["answer"] for row in self._database.read(query, [rating])]
+
+    def fix(self, comparison: str, created_at: float, analysis: str) -> None:
+        """Write which analysis will be made; earlier ones stay.
+
+        Raises
+        ------
+        WorkspaceError
+            It could not be written.
+        """
+        with self._database.transaction() as connection:
+            values = (comparison, created_at, analysis)
+            connection.execute("INSERT OR IGNORE INTO analyses VALUES (?, ?, ?)", values)
+
+    def analyses(self, comparison: str) -> list[str]:
+        """Return the analyses that were fixed for a comparison, oldest first."""
+        query = "SELECT analysis FROM analyses WHERE comparison = ? ORDER BY created_at"
+        return [row["analysis"] for row in self._database.read(query, [comparison])]
