@@ -4,14 +4,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from kling_nb.compare import frames, planview, records
+from kling_nb.compare.analysis.entry import Analysable
 from kling_nb.compare.arrange import Table, arrange
 from kling_nb.compare.design import Cell, Design
 from kling_nb.compare.figuring import Figures
 from kling_nb.compare.grid import Grid
-from kling_nb.compare.keeping import Keeping
 from kling_nb.compare.levels import Axis
 from kling_nb.compare.looking import look, previews
-from kling_nb.compare.measuring import Measuring
 from kling_nb.compare.records import ComparisonRecord, Filled
 from kling_nb.compare.running import Key, Run
 from kling_nb.compare.states import counts, in_words, state
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
 _LATELY = 60
 
 
-class Comparison(Keeping, Figures, Measuring, ShownOnce):
+class Comparison(Analysable, Figures, ShownOnce):
     """A designed set of tasks: axes with levels span cells, and each cell holds samples.
 
     In a notebook it shows its plan, and when it was run, its grid. Made by `Kling.compare`.
@@ -270,14 +269,15 @@ class Comparison(Keeping, Figures, Measuring, ShownOnce):
         -------
         pandas.DataFrame
             A column for each axis, with the levels' labels in their order (categorical); ``sample`` from 0; then
-            the API's names as in the history. What is varied and sent is in columns that end in ``_sent``.
+            the API's names as in the history. What is varied and sent is in columns that end in ``_sent``. Last come
+            what raters said of the image and what was measured.
 
         Raises
         ------
         ConfigurationError
             pandas is not installed.
         """
-        return frames.frame(self._record, self.filled(), self.session.workspace.folder)
+        return frames.frame(self._record, self.filled(), self.session.workspace.folder, self.added())
 
     def bundle(self) -> Bundle:
         """Return what a front end shows: the plan of what was not begun, and the grid of what was."""

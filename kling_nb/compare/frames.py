@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from kling_nb.compare.added import Added
 from kling_nb.compare.design import Cell
 from kling_nb.compare.records import ComparisonRecord, Filled
 from kling_nb.compare.states import state
@@ -13,16 +14,19 @@ from kling_nb.session.history import COLUMNS, rows_of
 
 _TIMES = ("created_at", "finished_at")
 _WHOLE = ("n", "index", "width", "height")
+_NOTHING: Added = {}
 
 
-def columns(record: ComparisonRecord) -> list[str]:
+def columns(record: ComparisonRecord, added: Added = _NOTHING) -> list[str]:
     """Return the names of the columns: the comparison, its axes, the sample and its state, then the API's names."""
     axes = [axis.name for axis in record.design.axes]
     rest = [f"{name}_sent" if name in axes else name for name in COLUMNS]
-    return ["comparison", *axes, "sample", "state", *rest]
+    return ["comparison", *axes, "sample", "state", *rest, *added]
 
 
-def rows(record: ComparisonRecord, filled: Sequence[Filled], folder: Path) -> list[dict[str, Any]]:
+def rows(
+    record: ComparisonRecord, filled: Sequence[Filled], folder: Path, added: Added = _NOTHING
+) -> list[dict[str, Any]]:
     """Return one row an image; a sample without images is one row.
 
     Parameters
@@ -33,6 +37,8 @@ def rows(record: ComparisonRecord, filled: Sequence[Filled], folder: Path) -> li
         Its cells.
     folder : Path
         That images' paths are relative to.
+    added : mapping
+        Further columns.
 
     Returns
     -------
@@ -45,11 +51,12 @@ def rows(record: ComparisonRecord, filled: Sequence[Filled], folder: Path) -> li
         for number, task in enumerate(each.samples):
             own = {"comparison": record.name, **each.cell.coordinates, "sample": number, "state": state(task)}
             for row in rows_of(task, folder) if task is not None else [_planned(each.cell, record)]:
-                found += [own | {f"{name}_sent" if name in axes else name: value for name, value in row.items()}]
+                more = {name: of.get((each.cell.digest, number, row["index"])) for name, of in added.items()}
+                found += [own | {f"{name}_sent" if name in axes else name: value for name, value in row.items()} | more]
     return found
 
 
-def frame(record: ComparisonRecord, filled: Sequence[Filled], folder: Path) -> Any:
+def frame(record: ComparisonRecord, filled: Sequence[Filled], folder: Path, added: Added = _NOTHING) -> Any:
     """Return the rows as a pandas data frame, the axes as ordered categories.
 
     Raises
@@ -58,7 +65,7 @@ def frame(record: ComparisonRecord, filled: Sequence[Filled], folder: Path) -> A
         pandas is not installed.
     """
     pd = pandas()
-    made = pd.DataFrame(rows(record, filled, folder), columns=columns(record))
+    made = pd.DataFrame(rows(record, filled, folder, added), columns=columns(record, added))
     for axis in record.design.axes:
         made[axis.name] = pd.Categorical(made[axis.name], categories=list(axis.labels), ordered=True)
     for name in _TIMES:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from os import PathLike
     from pathlib import Path
 
+    from kling_nb.compare.added import Extra
     from kling_nb.compare.comparison import Comparison
     from kling_nb.compare.records import ComparisonRecord, Filled
     from kling_nb.session.session import Session
@@ -31,8 +32,14 @@ class Keeping:
 
     @property
     def more(self) -> Mapping[str, Any]:
-        """What its manifest holds beyond design, tasks and files."""
+        """What the manifest that it came from holds beyond what this package knows of every comparison."""
         return {}
+
+    def extra(self) -> "Extra":
+        """Return what its folder holds beyond design, tasks and files."""
+        from kling_nb.compare.added import Extra
+
+        return Extra()
 
     @property
     def asking(self) -> "Session":
@@ -43,7 +50,8 @@ class Keeping:
         """Save all of it as a folder that opens in any browser, without network, notebook or this package.
 
         The folder has ``index.html``, the images bit for bit as served and the references as sent, ``images.csv``
-        with one row an image, and ``manifest.json``, from which `Kling.load_comparison` restores it.
+        with one row an image, ``answers.csv`` with one row an answer where raters gave any, and ``manifest.json``, from
+        which `Kling.load_comparison` restores it.
 
         Parameters
         ----------
@@ -67,7 +75,7 @@ class Keeping:
         from kling_nb.compare.saving import save
 
         where = screen(quiet=quiet)
-        return save(self.record, self.filled(), self.session.workspace, folder, where=where, more=self.more)
+        return save(self.record, self.filled(), self.session.workspace, folder, where=where, extra=self.extra())
 
     def rerun(
         self, name: str | None = None, *, yes: bool = False, timeout: float | None = None, quiet: bool = False

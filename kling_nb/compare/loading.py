@@ -3,13 +3,16 @@
 import hashlib
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from kling_nb.compare import manifest
+from kling_nb.compare.added import Extra
 from kling_nb.compare.comparison import Comparison
 from kling_nb.compare.manifest import NAME, Manifest, SavedFile
 from kling_nb.compare.progress import Progress
+from kling_nb.compare.rating.storing import ANALYSES, Store, brought
 from kling_nb.compare.running import Key
 from kling_nb.display import Bundle
 from kling_nb.display.words import plural
@@ -133,6 +136,7 @@ class SavedComparison(Comparison):
         self.folder = folder
         self._asking = session
         self._found = found
+        self._ratings = brought(found.more, f"{folder.name}/{NAME}")
 
     @property
     def asking(self) -> Session:
@@ -143,6 +147,16 @@ class SavedComparison(Comparison):
     def more(self) -> Mapping[str, Any]:
         """What else the manifest holds."""
         return self._found.more
+
+    def extra(self) -> Extra:
+        """Return what its folder holds beyond design, tasks and files, and what else its manifest has."""
+        extra = super().extra()
+        return replace(extra, manifest={**self.more, **extra.manifest})
+
+    @property
+    def ratings_kept(self) -> Store:
+        """Where its ratings are kept: in the folder as they came, and new answers in the loader's workspace."""
+        return Store(self.record.seed, self._asking, self._ratings, self._found.more.get(ANALYSES, ()))
 
     def records(self) -> dict[Key, TaskRecord]:
         """Return the task of every sample that had one when it was saved."""

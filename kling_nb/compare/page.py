@@ -7,11 +7,12 @@ do anything else.
 import base64
 import hashlib
 import html as markup
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from kling_nb.compare.added import Extra
 from kling_nb.compare.pagedata import Files, data
 from kling_nb.compare.records import ComparisonRecord, Filled
 from kling_nb.workspace.rows import to_json
@@ -19,10 +20,12 @@ from kling_nb.workspace.rows import to_json
 __all__ = ["Files", "html"]
 
 _ASSETS = Path(__file__).parent / "assets"
-_SCRIPTS = ("model.js", "table.js", "views.js", "page.js")
+_SCRIPTS = ("model.js", "table.js", "views.js", "results.js", "page.js")
 
 
-def html(record: ComparisonRecord, filled: Sequence[Filled], files: Files, saved_at: float) -> str:
+def html(
+    record: ComparisonRecord, filled: Sequence[Filled], files: Files, saved_at: float, extra: Extra | None = None
+) -> str:
     """Return the page.
 
     Parameters
@@ -35,6 +38,8 @@ def html(record: ComparisonRecord, filled: Sequence[Filled], files: Files, saved
         What there is in the folder.
     saved_at : float
         In seconds since the epoch.
+    extra : Extra, optional
+        What raters said and what was measured.
 
     Returns
     -------
@@ -42,18 +47,28 @@ def html(record: ComparisonRecord, filled: Sequence[Filled], files: Files, saved
         HTML.
     """
     style, script, template = _assets()
-    known = data(record, filled, files, saved_at)
-    policy = (
-        f"default-src 'none'; img-src 'self' file: data:; style-src {_hash(style)}; script-src {_hash(script)}; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    known = data(record, filled, files, saved_at, extra)
     parts = {
-        "POLICY": markup.escape(policy, quote=False),
+        "POLICY": content_policy(style, script),
         "TITLE": markup.escape(known["name"]),
         "STYLE": style,
         "DATA": as_script(known),
         "SCRIPT": script,
     }
+    return filled_in(template, parts)
+
+
+def content_policy(style: str, script: str) -> str:
+    """Return a policy that forbids everything but one style, one script and the images beside the page."""
+    policy = (
+        f"default-src 'none'; img-src 'self' file: data:; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return markup.escape(policy, quote=False)
+
+
+def filled_in(template: str, parts: Mapping[str, str]) -> str:
+    """Return a template with its parts in the place of their names, which stand between ``@@``."""
     pieces = template.split("@@")
     # Every second piece is a name; what is put in is not searched for names again.
     return "".join(parts[piece] if place % 2 else piece for place, piece in enumerate(pieces))

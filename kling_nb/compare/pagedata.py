@@ -3,12 +3,13 @@
 The page's scripts read it, and nothing else: what they show is here, in words where words are needed.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from kling_nb._version import __version__
+from kling_nb.compare.added import Extra
 from kling_nb.compare.arrange import sides
 from kling_nb.compare.design import Cell
 from kling_nb.compare.levels import Axis
@@ -17,6 +18,7 @@ from kling_nb.compare.states import counts, in_words, state
 from kling_nb.display.words import clean, duration, joined, one_line, pixels, plural, size, when
 from kling_nb.records import SANDBOX_GATEWAY, ImageRecord, Reference, TaskRecord
 
+Said = Callable[[int], list[list[str]]]
 _LONGEST = 10_000
 _STATES = {
     "planned": "not asked for",
@@ -41,7 +43,9 @@ class Files(NamedTuple):
     thumbnails: Collection[str]
 
 
-def data(record: ComparisonRecord, filled: Sequence[Filled], files: Files, saved_at: float) -> dict[str, Any]:
+def data(
+    record: ComparisonRecord, filled: Sequence[Filled], files: Files, saved_at: float, extra: Extra | None = None
+) -> dict[str, Any]:
     """Return all that the page shows.
 
     Parameters
@@ -54,12 +58,15 @@ def data(record: ComparisonRecord, filled: Sequence[Filled], files: Files, saved
         What there is in the folder.
     saved_at : float
         In seconds since the epoch.
+    extra : Extra, optional
+        What raters said and what was measured.
 
     Returns
     -------
     dict
         Ready for JSON.
     """
+    extra = extra or Extra()
     pictures = _pictures(record)
     numbers = {key: number for number, key in enumerate(pictures)}
     rows, columns = sides(record.design)
@@ -85,10 +92,14 @@ def data(record: ComparisonRecord, filled: Sequence[Filled], files: Files, saved
                 "references": [numbers[_key(reference)] for reference in each.cell.references],
                 "facts": _asked(each.cell),
                 "prompt": clean(each.cell.request.get("prompt", ""), _LONGEST),
-                "samples": [_sample(task, files) for task in each.samples],
+                "samples": [
+                    _sample(task, files, _said(extra, each.cell.digest, number))
+                    for number, task in enumerate(each.samples)
+                ],
             }
             for each in filled
         ],
+        "results": dict(extra.results),
         "made": _made(record, filled, saved_at),
     }
 
@@ -130,7 +141,21 @@ def _asked(cell: Cell) -> list[list[str]]:
     return [[label, one_line(cell.request[name])] for name, label in known.items() if name in cell.request]
 
 
-def _sample(task: TaskRecord | None, files: Files) -> dict[str, Any]:
+def _said(extra: Extra, digest: str, sample: int) -> Said:
+    """Return what there is to say of an image of a sample, by its index."""
+
+    def said(index: int) -> list[list[str]]:
+        found = [(name, values.get((digest, sample, index))) for name, values in extra.columns.items()]
+        return [[one_line(name, 120), _shown(value)] for name, value in found if value is not None]
+
+    return said
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else one_line(value)
+
+
+def _sample(task: TaskRecord | None, files: Files, more: Said) -> dict[str, Any]:
     how = state(task)
     said = _STATES.get(how, how)
     if task is None:
@@ -151,7 +176,7 @@ def _sample(task: TaskRecord | None, files: Files) -> dict[str, Any]:
         "state": how,
         "said": f"{said}: {failure}" if failure else said,
         "facts": [[label, one_line(value)] for label, value in facts if value],
-        "images": [_image(image, files) for image in _images(task)],
+        "images": [_image(image, files, more) for image in _images(task)],
     }
 
 
@@ -159,7 +184,7 @@ def _images(task: TaskRecord | None) -> tuple[ImageRecord, ...]:
     return task.images if task is not None and task.task_status == "succeeded" else ()
 
 
-def _image(image: ImageRecord, files: Files) -> dict[str, Any]:
+def _image(image: ImageRecord, files: Files, more: Said) -> dict[str, Any]:
     if image.path is None:
         return {"index": image.index, "problem": clean(image.problem or "it is not there", 300)}
     small = f"thumbnails/{PurePosixPath(image.path).stem}.jpg"
@@ -173,6 +198,7 @@ def _image(image: ImageRecord, files: Files) -> dict[str, Any]:
             ["Size", joined(pixels(image.width, image.height), size(image.size), image.media_type)],
             ["File", image.path],
             ["SHA-256", image.sha256 or ""],
+            *more(image.index),
         ],
     }
 

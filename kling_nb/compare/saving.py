@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kling_nb.compare import filenames, folders, frames, manifest, page
+from kling_nb.compare.added import Extra
 from kling_nb.compare.design import Cell
 from kling_nb.compare.filenames import ImageName
 from kling_nb.compare.manifest import Manifest, SavedFile
@@ -29,7 +30,7 @@ from kling_nb.request.advice import has_place
 from kling_nb.session.screen import Screen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from kling_nb.workspace.workspace import Workspace
 
@@ -45,7 +46,7 @@ def save(
     folder: Any,
     *,
     where: Screen,
-    more: "Mapping[str, Any] | None" = None,
+    extra: Extra | None = None,
 ) -> Path:
     """Write a comparison as a folder.
 
@@ -61,8 +62,8 @@ def save(
         Where to; there is nothing of that name yet.
     where : Screen
         Shows progress.
-    more : mapping, optional
-        Further keys of the manifest.
+    extra : Extra, optional
+        What it holds beyond design, tasks and files.
 
     Returns
     -------
@@ -76,17 +77,18 @@ def save(
     WorkspaceError
         It cannot be written; nothing is left of it.
     """
+    extra = extra or Extra()
     target = folders.checked(folder)
     images = sum(len(task.images) for each in filled for task in each.samples if task is not None)
     progress = Progress(where, f"Saving {plural(images, 'image')}", images)
     try:
         with folders.whole(target) as aside:
             writer = _Writer(aside, workspace, progress)
-            writer.write(record, filled, dict(more or {}))
+            writer.write(record, filled, extra)
     except BaseException:
         where.done()
         raise
-    progress.end(f"Saved {plural(writer.images, 'image')} in {target.name}.", writer.notes())
+    progress.end(f"Saved {plural(writer.images, 'image')} in {target.name}.", [*writer.notes(), *extra.notes])
     return target
 
 
@@ -113,7 +115,7 @@ class _Writer:
         self._progress = progress
         self._files: list[SavedFile] = []
 
-    def write(self, record: ComparisonRecord, filled: Sequence[Filled], more: dict[str, Any]) -> None:
+    def write(self, record: ComparisonRecord, filled: Sequence[Filled], extra: Extra) -> None:
         """Write all files; the manifest is the last, and so the sign that there is all of it."""
         for name in ("images", "references", "thumbnails"):
             (self._folder / name).mkdir()
@@ -121,10 +123,13 @@ class _Writer:
         record = public(record)
         cells = [self._cell(number, record.design.cells, each) for number, each in enumerate(filled)]
         now = time.time()
-        self._put("images.csv", _csv(record, cells))
+        self._put("images.csv", _images(record, cells, extra))
+        if extra.answers:
+            names = dict.fromkeys(name for row in extra.answers for name in row)
+            self._put("answers.csv", _csv(list(names), extra.answers))
         thumbnails = {each.path for each in self._files if each.path.startswith("thumbnails/")}
-        self._put("index.html", page.html(record, cells, page.Files(references, thumbnails), now).encode())
-        saved = Manifest(record, manifest.tasks_of(cells), references, tuple(self._files), now, more=more)
+        self._put("index.html", page.html(record, cells, page.Files(references, thumbnails), now, extra).encode())
+        saved = Manifest(record, manifest.tasks_of(cells), references, tuple(self._files), now, more=extra.manifest)
         self._put(manifest.NAME, manifest.to_text(saved).encode())
 
     def notes(self) -> list[str]:
@@ -203,12 +208,16 @@ def _few(names: Sequence[str]) -> str:
     return ", ".join(names[:_NAMED]) + (f" and {plural(rest, 'more')}" if rest > 0 else "")
 
 
-def _csv(record: ComparisonRecord, filled: Sequence[Filled]) -> bytes:
+def _images(record: ComparisonRecord, filled: Sequence[Filled], extra: Extra) -> bytes:
+    rows = frames.rows(record, filled, Path(), extra.columns)
+    as_posix = [row | {"path": row["path"] and Path(row["path"]).as_posix()} for row in rows]
+    return _csv(frames.columns(record, extra.columns), as_posix)
+
+
+def _csv(columns: Sequence[str], rows: "Iterable[Mapping[str, Any]]") -> bytes:
     text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, frames.columns(record), lineterminator="\n")
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    for row in frames.rows(record, filled, Path()):
-        path = row["path"]
-        writer.writerow(row | {"path": path and Path(path).as_posix()})
+    writer.writerows(rows)
     # The name of a file need not be text.
     return text.getvalue().encode(errors="backslashreplace")

@@ -171,3 +171,10 @@ def paste_files():
 def drop_files():
     """Return a function of an element and files: drags and drops them."""
     return harness.drop_files
+
+
+@pytest.fixture
+def screens():
+    """Return the folder for pictures of what was seen."""
+    SCREENS.mkdir(parents=True, exist_ok=True)
+    return SCREENS

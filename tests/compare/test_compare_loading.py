@@ -94,10 +94,10 @@ def test_it_can_be_saved_again(folder, kling, tree):
 def test_what_was_added_to_the_manifest_is_kept(folder, kling):
     path = folder / "manifest.json"
     data = json.loads(path.read_text())
-    path.write_text(json.dumps(data | {"ratings": [1, 2, 3]}))
+    path.write_text(json.dumps(data | {"notes": [1, 2, 3]}))
     loaded = kling.load_comparison(folder)
-    assert loaded.more == {"ratings": [1, 2, 3]}
-    assert json.loads((loaded.save("again") / "manifest.json").read_text())["ratings"] == [1, 2, 3]
+    assert loaded.more == {"notes": [1, 2, 3]}
+    assert json.loads((loaded.save("again") / "manifest.json").read_text())["notes"] == [1, 2, 3]
 
 
 def test_failed_and_planned_samples_come_back(kling, cat, sandbox):

@@ -201,6 +201,7 @@ find("#mark").hidden = !data.sandbox;
 find("#summary").textContent = data.summary;
 find("#theme").textContent = isDark() ? "Light" : "Dark";
 find("#places").hidden = find("#levels").hidden = !axisNames.length;
+drawResults(data.results);
 find("#made dl").replaceWith(factList(data.made));
 const shared = common(data.cells);
 find("#common").hidden = !shared.length;

@@ -14,9 +14,7 @@ from kling_nb.compare.measures.data import columns, from_data, to_data
 from kling_nb.compare.measures.measured import Measured
 from kling_nb.compare.measures.units import spread
 from kling_nb.compare.measures.values import Failure
-from kling_nb.compare.saving import save
 from kling_nb.errors import WorkspaceError
-from kling_nb.session.screen import Screen
 
 names = st.text(st.characters(exclude_categories=("C", "Z"), exclude_characters="."), min_size=1, max_size=20)
 numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
@@ -169,8 +167,7 @@ def test_a_saved_comparison_has_what_was_measured_and_measures_on(study, countin
 
     study.measure(counting(sometimes), "order", version=1)
     whole = study.measure("count")
-    more = {"measures": to_data(study.measures.values())}
-    folder = save(study.record, study.filled(), study.session.workspace, tmp_path / "out", where=Screen(), more=more)
+    folder = study.save(tmp_path / "out", quiet=True)
     # What was raised may tell of somebody's disk.
     assert "/home/me" not in (folder / "manifest.json").read_text()
     loaded = kling.load_comparison(folder)

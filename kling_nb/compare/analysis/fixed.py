@@ -1,0 +1,113 @@
+"""An analysis that was fixed beforehand: which one, and when. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from kling_nb.errors import InvalidRequest, WorkspaceError
+from kling_nb.request.problems import shown
+from kling_nb.workspace.sidecar import iso
+
+TESTS = ("t", "wilcoxon", "permutation")
+CORRECTIONS = {"holm": "holm", "benjamini-hochberg": "bh", "none": "none"}
+"""What they are called here, and in the statistics."""
+_LONGEST = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What will be analysed, and how.
+
+    Parameters
+    ----------
+    by : str
+        The axis whose levels are compared.
+    criterion : tuple of str
+        The questions and measures that decide, by name.
+    test : str
+        ``t``, ``wilcoxon`` or ``permutation``.
+    correction : str
+        For several comparisons: ``holm``, ``benjamini-hochberg`` or ``none``.
+    clusters : tuple of str
+        The axes that make a unit; empty for the prompt.
+    note : str
+        In the user's words.
+    created_at : str
+        When it was fixed; UTC in ISO 8601.
+    answers : int
+        How many answers and measured numbers of these criteria there were by then.
+    """
+
+    by: str
+    criterion: tuple[str, ...]
+    test: str
+    correction: str
+    clusters: tuple[str, ...]
+    note: str
+    created_at: str
+    answers: int
+
+    @property
+    def said(self) -> str:
+        """When it was fixed, and after how many answers, in a sentence."""
+        after = f"after {self.answers} answers were in" if self.answers else "before the first answer"
+        return f"Analysis fixed on {self.created_at[:16].replace('T', ' ')} UTC, {after}."
+
+
+def fixed(
+    *, by: str, criterion: Any, test: Any, correction: Any, clusters: Sequence[str], note: Any, now: float, answers: int
+) -> Analysis:
+    """Return an analysis, if it can be made.
+
+    Raises
+    ------
+    InvalidRequest
+        One line for each problem.
+    """
+    problems = problems_of(test, correction)
+    names = [criterion] if isinstance(criterion, str) else criterion
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(n, str) and n.strip() for n in names):
+        problems.append(f"criterion is {shown(criterion)}; it must be the name of a question or measure, or several")
+    if not isinstance(note, str) or len(note) > _LONGEST:
+        problems.append(f"note is {shown(note)}; it must be a text of at most {_LONGEST:,} characters")
+    if problems:
+        raise InvalidRequest("\n".join(problems), money="Nothing was stored.")
+    return Analysis(by, tuple(names), test, correction, tuple(clusters), note, iso(now) or "", answers)
+
+
+def problems_of(test: Any, correction: Any) -> list[str]:
+    """Return what is wrong with a test and a correction, one line each."""
+    problems = []
+    if test not in TESTS:
+        problems.append(f"test is {shown(test)}; there are {', '.join(TESTS)}")
+    if correction not in CORRECTIONS:
+        problems.append(f"correction is {shown(correction)}; there are {', '.join(CORRECTIONS)}")
+    return problems
+
+
+def analysis_data(analysis: Analysis) -> dict[str, Any]:
+    """Return an analysis as plain data."""
+    return {**asdict(analysis), "criterion": list(analysis.criterion), "clusters": list(analysis.clusters)}
+
+
+def analysis_from(data: Mapping[str, Any]) -> Analysis:
+    """Return the analysis of plain data.
+
+    Raises
+    ------
+    WorkspaceError
+        It is none.
+    """
+    try:
+        return Analysis(
+            by=str(data["by"]),
+            criterion=tuple(str(each) for each in data["criterion"]),
+            test=str(data["test"]),
+            correction=str(data["correction"]),
+            clusters=tuple(str(each) for each in data["clusters"]),
+            note=str(data["note"]),
+            created_at=str(data["created_at"]),
+            answers=int(data["answers"]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise WorkspaceError(f"An analysis cannot be read ({type(error).__name__}: {error}).", money="") from None

@@ -1,0 +1,291 @@
+"""From a comparison's answers and measures to its summary."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from kling_nb.compare.analysis.fixed import CORRECTIONS, Analysis, fixed, problems_of
+from kling_nb.compare.analysis.results import Contrast, Kind, Result, outcomes
+from kling_nb.compare.analysis.units import Units, units
+from kling_nb.compare.analysis.wording import worded
+from kling_nb.compare.design import Design
+from kling_nb.errors import ConfigurationError, InvalidRequest
+from kling_nb.request.problems import shown
+
+if TYPE_CHECKING:
+    from kling_nb.compare.analysis.entry import Analysable
+    from kling_nb.compare.analysis.summary import Summary
+    from kling_nb.compare.rating.tidy import Rated
+    from kling_nb.compare.stats import Estimate, Rates, Score, Verdict
+
+_FORMATS = ("markdown", "latex", "dataframe")
+_OTHERS = "the others"
+
+
+def summary(
+    comparison: "Analysable", criterion: Any, by: Any, *, test: Any, correction: Any, clusters: Any
+) -> "Summary":
+    """Return the summary of a comparison; see `Analysable.summary`."""
+    _has_what_it_needs()
+    from kling_nb.compare.analysis.summary import Summary
+
+    design, rated, numbers = comparison.record.design, comparison.rated, comparison.numbers()
+    axis = axis_of(design, by, rated)
+    plan = next((each for each in reversed(comparison.analyses) if each.by == axis), None)
+    if plan is not None:
+        test, correction = test or plan.test, correction or plan.correction
+        clusters = clusters if clusters is not None else list(plan.clusters) or None
+    test, correction = test or "permutation", correction or "holm"
+    problems = problems_of(test, correction)
+    if problems:
+        raise InvalidRequest("\n".join(problems), money="")
+    found = {each.plan.criterion: each for each in rated if each.plan.by == axis and each.counting}
+    wanted = _wanted(criterion, [*found, *(name for name in numbers if name not in found)], axis)
+    of = units(design, axis, clusters)
+    how = _How(design, axis, of, test, correction)
+    results = [
+        _with_status(how.asked(found[name]) if name in found else how.measured(name, numbers[name]), plan)
+        for name in wanted
+    ]
+    labels = design.axis(axis).labels
+    return Summary(
+        name=comparison.record.name,
+        by=axis,
+        labels=labels,
+        clusters=of.name,
+        outcomes=outcomes(axis, labels, comparison.filled()),
+        results=tuple(results),
+        analysis=plan,
+        test=test,
+        correction=correction,
+    )
+
+
+def preregistered(
+    comparison: "Analysable",
+    criterion: Any,
+    by: Any,
+    *,
+    test: Any,
+    correction: Any,
+    clusters: Any,
+    note: Any,
+    now: float,
+) -> Analysis:
+    """Return an analysis as it is fixed now; see `Analysable.preregister`."""
+    rated, numbers = comparison.rated, comparison.numbers()
+    axis = axis_of(comparison.record.design, by, rated)
+    # For its messages.
+    units(comparison.record.design, axis, clusters)
+    names = [criterion] if isinstance(criterion, str) else criterion
+    known = {each.plan.criterion: len(each.counting) for each in rated} | {
+        name: len(values) for name, values in numbers.items()
+    }
+    answers = (
+        sum(known.get(name, 0) for name in names if isinstance(name, str)) if isinstance(names, list | tuple) else 0
+    )
+    axes = [clusters] if isinstance(clusters, str) else clusters or []
+    return fixed(
+        by=axis,
+        criterion=criterion,
+        test=test,
+        correction=correction,
+        clusters=axes,
+        note=note,
+        now=now,
+        answers=answers,
+    )
+
+
+def axis_of(design: Design, by: Any, rated: "Sequence[Rated]") -> str:
+    """Return the axis whose levels are compared.
+
+    Raises
+    ------
+    InvalidRequest
+        There is none of that name, it has one level, or it must be said which.
+    """
+    several = [axis.name for axis in design.axes if len(axis.levels) > 1]
+    if by is None:
+        asked = {each.plan.by for each in rated if each.answers}
+        only = list(asked) if len(asked) == 1 else several if len(several) == 1 and not asked else []
+        if not only:
+            raise InvalidRequest(
+                f"by= must say whose levels are compared: {', '.join(sorted(asked) or several)}", money=""
+            )
+        return only[0]
+    if len(design.axis(by).levels) < 2:
+        raise InvalidRequest(f"by is {shown(by)}, which has one level only: there is nothing to compare.", money="")
+    return str(by)
+
+
+def checked_format(some: Any) -> None:
+    """Refuse a format that there is not.
+
+    Raises
+    ------
+    InvalidRequest
+        With those that there are.
+    """
+    if some not in _FORMATS:
+        raise InvalidRequest(f"format is {shown(some)}; there are {', '.join(_FORMATS)}.", money="")
+
+
+def _wanted(criterion: Any, known: Sequence[str], by: str) -> list[str]:
+    if not known:
+        raise InvalidRequest(
+            f"There are no answers and no measures by {by} yet.",
+            money="",
+            advice=f'.rate("Which is better?", by="{by}") asks raters; .measure("sharpness") measures.',
+        )
+    if criterion is None:
+        return list(known)
+    names = [criterion] if isinstance(criterion, str) else criterion
+    if not isinstance(names, list | tuple) or not names:
+        raise InvalidRequest(f"criterion is {shown(criterion)}; it must be a name or a list of names.", money="")
+    for name in names:
+        if name not in known:
+            raise InvalidRequest(
+                f"There is no criterion {shown(name)} by {by}; there are {', '.join(known)}.", money=""
+            )
+    return list(dict.fromkeys(names))
+
+
+def _with_status(result: Result, plan: Analysis | None) -> Result:
+    return result if plan is None else replace(result, is_fixed=result.criterion in plan.criterion)
+
+
+def _has_what_it_needs() -> None:
+    try:
+        import numpy as np  # noqa: F401
+        import scipy  # noqa: F401
+    except ImportError as error:
+        raise ConfigurationError(
+            f"Statistics need {error.name}, which is not installed.", advice="Run `%pip install 'kling_nb[compare]'`."
+        ) from None
+
+
+def _within(estimate: "Estimate", least: float, most: float) -> "Estimate":
+    # With nan first, an interval that is not there stays so.
+    return replace(estimate, low=max(estimate.low, least), high=min(estimate.high, most))
+
+
+class _How:
+    """How results are made of answers and numbers.
+
+    Parameters
+    ----------
+    design : Design
+        The comparison's.
+    by : str
+        The axis.
+    of : Units
+        What answers are clustered by.
+    test, correction : str
+        As of `Analysable.summary`.
+    """
+
+    def __init__(self, design: Design, by: str, of: Units, test: Any, correction: str) -> None:
+        self._design, self._by, self._units = design, by, of
+        self._labels = design.axis(by).labels
+        self._test: Any = test
+        self._corrected: Any = CORRECTIONS[correction]
+
+    def asked(self, rated: "Rated") -> Result:
+        """Return what a question says."""
+        from kling_nb.compare.analysis import inputs
+
+        plan = rated.plan
+        unsure = sum(each.choice == "unsure" for each in rated.counting)
+        if plan.protocol == "scale":
+            made = self._means(plan.criterion, plan.question, "scale", inputs.scores(rated, self._units), unsure)
+            # What lies beyond the ends of a scale is no answer; nor is it in an interval.
+            ends = plan.scale[0][0], plan.scale[-1][0]
+            return replace(made, values={label: _within(each, *ends) for label, each in made.values.items()})
+        return self._pairs(plan.criterion, plan.question, inputs.verdicts(rated, self._units), unsure)
+
+    def measured(self, name: str, values: Mapping[Any, float]) -> Result:
+        """Return what a measure says."""
+        from kling_nb.compare.analysis import inputs
+
+        found = inputs.measured(values, self._by, self._design.cells, self._units)
+        return self._means(name, "", "measure", found, 0)
+
+    def _pairs(self, name: str, question: str, found: "list[Verdict]", unsure: int) -> Result:
+        from kling_nb.compare import stats
+        from kling_nb.compare.analysis import inputs
+
+        there = [label for label in self._labels if any(label in (each.first, each.second) for each in found)]
+        asked = {(each.first, each.second) for each in found}
+        pairs = [pair for pair in itertools.combinations(there, 2) if pair in asked]
+        tests = self._tests(pairs, stats.verdict_differences(found, there))
+        contrasts = []
+        for pair in pairs:
+            rates = stats.rates(found, *pair)
+            contrasts.append(Contrast(*pair, rates, None, tests.get(pair), self._preferred(rates)))
+        values = {
+            label: stats.rates(inputs.against_all(found, label, _OTHERS), label, _OTHERS).preference for label in there
+        }
+        strengths = stats.strengths(found, there) if len(there) > 2 else None
+        alpha = self._alpha(found, "nominal")
+        return self._result(name, question, "pairs", values, contrasts, found, unsure, strengths=strengths, alpha=alpha)
+
+    def _means(self, name: str, question: str, kind: Kind, found: "list[Score]", unsure: int) -> Result:
+        from kling_nb.compare import stats
+
+        there = [label for label in self._labels if any(each.level == label for each in found)]
+        pairs = list(itertools.combinations(there, 2))
+        tests = self._tests(pairs, stats.score_differences(found, there))
+        contrasts = []
+        for pair in pairs:
+            difference = stats.difference(found, *pair)
+            contrasts.append(Contrast(*pair, None, difference, tests.get(pair), self._differs(*pair, difference)))
+        alpha = self._alpha(found, "interval")
+        return self._result(name, question, kind, stats.means(found, there), contrasts, found, unsure, alpha=alpha)
+
+    def _preferred(self, rates: "Rates") -> str:
+        from kling_nb.compare import stats
+
+        def say(first: str, second: str) -> str:
+            return stats.preference_words(replace(rates, first=first, second=second))
+
+        return worded(say, rates.first, rates.second, self._units.name)
+
+    def _differs(self, first: str, second: str, difference: "Estimate") -> str:
+        from kling_nb.compare import stats
+
+        def say(one: str, other: str) -> str:
+            return stats.difference_words(one, other, difference)
+
+        return worded(say, first, second, self._units.name)
+
+    def _tests(self, pairs: Sequence[tuple[str, str]], values: Mapping[Any, Any]) -> dict[tuple[str, str], Any]:
+        from kling_nb.compare import stats
+
+        enough = {pair: values[pair] for pair in pairs if len(values.get(pair, ())) > 1}
+        found = stats.paired(enough, test=self._test, correction=self._corrected) if enough else []
+        return {(each.first, each.second): each for each in found}
+
+    def _alpha(self, found: "Sequence[Verdict | Score]", scale: Any) -> Any:
+        from kling_nb.compare import stats
+
+        return stats.alpha(found, scale) if len({each.rater for each in found}) > 1 else None
+
+    def _result(
+        self,
+        name: str,
+        question: str,
+        kind: Kind,
+        values: Any,
+        contrasts: Sequence[Contrast],
+        found: "Sequence[Verdict | Score]",
+        unsure: int,
+        *,
+        strengths: Any = None,
+        alpha: Any = None,
+    ) -> Result:
+        raters = len({each.rater for each in found if each.rater})
+        units = len({each.unit for each in found})
+        answers = len(found) - (unsure if kind == "pairs" else 0)
+        return Result(name, question, kind, values, tuple(contrasts), strengths, alpha, answers, unsure, raters, units)

@@ -1,0 +1,187 @@
+"""The results of a comparison as the user holds them."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from kling_nb.compare.analysis import table as tables
+from kling_nb.compare.analysis.fixed import Analysis
+from kling_nb.compare.analysis.numbers import number_with, probability, share, share_with
+from kling_nb.compare.analysis.results import Contrast, Outcome, Result
+from kling_nb.compare.analysis.table import Lines
+from kling_nb.compare.analysis.wording import PROMPT, methods
+from kling_nb.display.markup import aside, block, details, heading, muted, page
+from kling_nb.display.words import esc, joined, plural
+
+if TYPE_CHECKING:
+    from kling_nb.display import Bundle
+
+_TESTS = {"t": "paired t test", "wilcoxon": "Wilcoxon signed-rank test", "permutation": "sign-flip permutation test"}
+_CORRECTED = {"holm": "Holm's correction", "benjamini-hochberg": "Benjamini and Hochberg's correction"}
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What answers and measures say of the levels of one axis. Made by `Comparison.summary`.
+
+    Parameters
+    ----------
+    name : str
+        The comparison's.
+    by : str
+        The axis.
+    labels : tuple of str
+        Of its levels, in order.
+    clusters : str
+        What intervals are clustered by; empty where there is one unit.
+    outcomes : tuple of Outcome
+        What came of the tasks, by level.
+    results : tuple of Result
+        One for each question and measure.
+    analysis : Analysis or None
+        As it was fixed beforehand.
+    test, correction : str
+        Which paired test, and how it is corrected for several pairs of levels.
+    """
+
+    name: str
+    by: str
+    labels: tuple[str, ...]
+    clusters: str
+    outcomes: tuple[Outcome, ...]
+    results: tuple[Result, ...]
+    analysis: Analysis | None
+    test: str
+    correction: str
+
+    @property
+    def sentences(self) -> list[str]:
+        """What follows, in plain words: one sentence for every two levels under every criterion."""
+        return [
+            f"{result.criterion}{self._status(result)}: {each.said}"
+            for result in self.results
+            for each in result.contrasts
+        ]
+
+    def table(self, format: str = "markdown") -> Any:  # noqa: A002 - as pandas and others call it
+        """Return it as a table; see `Comparison.table`."""
+        if format == "dataframe":
+            return tables.frame(self)
+        return tables.latex(self.lines()) if format == "latex" else tables.markdown(self.lines())
+
+    def lines(self) -> Lines:
+        """Return the main table: levels as rows, criteria and measures as columns."""
+        is_lost = any(each.failed or each.refused for each in self.outcomes)
+        head = [self.by, *(result.criterion for result in self.results), "images"]
+        rows = []
+        for outcome in self.outcomes:
+            cells = [outcome.level]
+            for result in self.results:
+                estimate = result.values.get(outcome.level)
+                said = share_with if result.kind == "pairs" else number_with
+                cells.append("–" if estimate is None else said(estimate))
+            cells.append(f"{outcome.images:,}")
+            rows.append((*cells, f"{outcome.failed} / {outcome.refused}") if is_lost else tuple(cells))
+        return Lines((*head, "failed / refused") if is_lost else tuple(head), tuple(rows), tuple(self.notes()))
+
+    def notes(self) -> list[str]:
+        """Return what must stand below the table."""
+        found = []
+        for result in self.results:
+            how = methods((each.method for each in result.values.values()), self.clusters)
+            what = {
+                "pairs": "share of pairs in which it was preferred, a tie for half",
+                "scale": "mean answer",
+                "measure": "mean",
+            }[result.kind]
+            counts = [plural(result.units, self._unit)]
+            counts += [plural(result.raters, "rater")] if result.raters else []
+            counts += [plural(result.answers, "value" if result.kind == "measure" else "answer")]
+            counts += [f"{result.unsure} could not tell"] if result.unsure else []
+            interval = how if how.startswith("no interval") else f"95 % interval ({how})"
+            found.append(f"{result.criterion}{self._status(result)}: {what}; {interval}; {', '.join(counts)}.")
+        if self.clusters not in ("", PROMPT):
+            found.append(f"A unit is a level of {self.clusters}.")
+        if self.analysis is not None:
+            found.append(self.analysis.said)
+        return found
+
+    @property
+    def _unit(self) -> str:
+        return PROMPT if self.clusters in ("", PROMPT) else "unit"
+
+    def _status(self, result: Result) -> str:
+        return "" if result.is_fixed in (None, True) else " (exploratory)"
+
+    # ---- one criterion -----------------------------------------------------------------------------
+
+    def contrasts(self, result: Result) -> Lines:
+        """Return a table of every two levels under one criterion."""
+        if result.kind == "pairs":
+            head: tuple[str, ...] = ("pair", "first better", "tie", "second better", "first preferred", "test")
+        else:
+            head = ("pair", "difference", "test")
+        return Lines(head, tuple(_contrast(each) for each in result.contrasts))
+
+    def strengths(self, result: Result) -> Lines | None:
+        """Return the Bradley-Terry strengths under one criterion, where there are more than two levels."""
+        if result.strengths is None:
+            return None
+        rows = tuple((label, number_with(each)) for label, each in result.strengths.estimates.items())
+        return Lines((self.by, "strength (log odds)"), rows, result.strengths.notes)
+
+    # ---- as a notebook shows it ---------------------------------------------------------------------
+
+    def bundle(self) -> "Bundle":
+        """Return what a front end shows: data by MIME type, and metadata."""
+        return {"text/html": self.html(), "text/plain": self.text()}, {}
+
+    def html(self) -> str:
+        """Return it as HTML that needs no style sheet."""
+        lines = self.lines()
+        parts = [
+            block(f"<b>{esc(self.name)}</b> {muted(esc(f'by {self.by}'))}"),
+            aside([esc(each, 600) for each in self.sentences]),
+            tables.html(lines),
+            block(muted("<br>".join(esc(note, 600) for note in lines.notes))),
+        ]
+        parts += [details(f"{each.criterion}: every two levels", self._details(each)) for each in self.results]
+        return page(*parts)
+
+    def text(self) -> str:
+        """Return it for a terminal."""
+        lines = self.lines()
+        return "\n\n".join(["\n".join(self.sentences), tables.text(lines), "\n".join(lines.notes)])
+
+    def _details(self, result: Result) -> str:
+        parts = [block(esc(result.question, 600))] if result.question else []
+        parts.append(tables.html(self.contrasts(result)))
+        if any(each.test is not None for each in result.contrasts):
+            parts.append(block(muted(esc(self._tested(result), 600))))
+        strengths = self.strengths(result)
+        if strengths is not None:
+            parts += [heading("Bradley-Terry"), tables.html(strengths)]
+            parts += [block(muted(esc(note, 600))) for note in strengths.notes]
+        if result.alpha is not None:
+            parts.append(block(esc(f"Krippendorff's alpha between raters: {number_with(result.alpha)}", 200)))
+        return "".join(parts)
+
+    def _tested(self, result: Result) -> str:
+        corrected = _CORRECTED.get(self.correction) if len(result.contrasts) > 1 else None
+        over = f"over {plural(result.units, self._unit)}"
+        return joined(f"{_TESTS[self.test]} {over}", corrected) + "."
+
+    def __repr__(self) -> str:
+        return self.text()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> "Bundle":  # noqa: ARG002 - IPython's signature
+        return self.bundle()
+
+
+def _contrast(each: Contrast) -> tuple[str, ...]:
+    pair = f"{each.first} – {each.second}"
+    test = "–" if each.test is None else probability(each.test.p_adjusted)
+    if each.rates is not None:
+        rates = each.rates
+        shares = (share(rates.win.value), share(rates.tie.value), share(rates.loss.value))
+        return (pair, *shares, share_with(rates.preference), test)
+    return (pair, "–" if each.difference is None else number_with(each.difference), test)

@@ -1,0 +1,1 @@
+"""Blind rating: what is judged, by whom, and what was answered."""

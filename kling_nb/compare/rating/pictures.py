@@ -1,0 +1,44 @@
+"""The pictures that a rater sees: all encoded alike, and with nothing in them but pixels."""
+
+import io
+import math
+
+from kling_nb.display.thumbnails import decode
+
+SURROUND = (128, 128, 128)
+"""Middle grey, as around the pictures on the screen."""
+_PIXELS = 1600
+_BAND = 0.08
+"""Of the longer side: the sandbox's band at the foot of its pictures, which names model and prompt."""
+_QUALITY = 92
+
+
+def plain(data: bytes, *, cover: bool = False) -> bytes:
+    """Return a picture as a rater may see it.
+
+    A served file may name its model, and kinds of file look unlike when they are compressed unlike; so every picture is
+    encoded anew in the same way.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole image file of any kind that Pillow reads.
+    cover : bool
+        Whether it is one of the sandbox's, whose band is to be covered.
+
+    Returns
+    -------
+    bytes
+        A JPEG of quality 92 and at most 1,600 px a side, upright, on white where it is transparent, without metadata.
+
+    Raises
+    ------
+    NotAnImage
+        The bytes cannot be decoded.
+    """
+    image = decode(data, _PIXELS)
+    if cover:
+        image.paste(SURROUND, (0, image.height - math.ceil(_BAND * max(image.size)), *image.size))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=_QUALITY, subsampling=0)
+    return buffer.getvalue()

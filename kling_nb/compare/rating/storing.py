@@ -1,0 +1,180 @@
+"""Where a comparison's ratings are kept: the workspace's journal, and for a loaded comparison its folder's manifest."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from kling_nb.compare.rating.records import (
+    Answer,
+    RatingPlan,
+    answer_data,
+    answer_from,
+    newest,
+    plan_data,
+    plan_from,
+)
+from kling_nb.errors import WorkspaceError
+from kling_nb.workspace.ratings import StoredAnswer
+from kling_nb.workspace.rows import to_json
+
+if TYPE_CHECKING:
+    from kling_nb.session.session import Session
+    from kling_nb.workspace.ratings import Ratings
+
+KEY = "ratings"
+ANALYSES = "analyses"
+"""What a manifest calls them."""
+Brought = tuple[RatingPlan, tuple[Answer, ...]]
+
+
+class Store:
+    """The ratings of one comparison.
+
+    What a loaded folder brought is read, and what is answered now is written to the workspace of who loaded it.
+
+    Parameters
+    ----------
+    comparison : str
+        What it is known by, however it grows: its seed.
+    session : Session
+        Whose workspace is written to.
+    brought : sequence of (RatingPlan, tuple of Answer)
+        Of a manifest.
+    analyses : sequence of mapping
+        Of a manifest; plain data, for this room does not analyse.
+    """
+
+    def __init__(
+        self,
+        comparison: str,
+        session: "Session",
+        brought: Sequence[Brought] = (),
+        analyses: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        self._comparison = comparison
+        self._session = session
+        self._brought = brought
+        self._analyses = analyses
+
+    def plans(self) -> list[RatingPlan]:
+        """Return the ratings that have begun, oldest first.
+
+        Raises
+        ------
+        WorkspaceError
+            They cannot be read.
+        """
+        found = {plan.id: plan for plan, _ in self._brought}
+        stored = self._stored()
+        if stored is not None:
+            for each in (plan_from(_loads(text)) for text in stored.of(self._comparison)):
+                found.setdefault(each.id, each)
+        return sorted(found.values(), key=lambda each: (each.created_at, each.id))
+
+    def answers(self, plan: RatingPlan) -> list[Answer]:
+        """Return every answer to a rating, also those that were changed later.
+
+        Raises
+        ------
+        WorkspaceError
+            They cannot be read.
+        """
+        found = [each for some, answers in self._brought if some.id == plan.id for each in answers]
+        stored = self._stored()
+        found += [answer_from(_loads(text)) for text in stored.answers(plan.id)] if stored is not None else []
+        return list({(each.rater, each.item, each.answered_at): each for each in found}.values())
+
+    def counting(self, plan: RatingPlan) -> list[Answer]:
+        """Return the answers that count: each rater's last of every item."""
+        return newest(self.answers(plan))
+
+    def keep(self, plan: RatingPlan) -> None:
+        """Write a rating; nothing happens where it is there.
+
+        Raises
+        ------
+        WorkspaceError
+            It could not be written.
+        """
+        self._session.workspace.journal.ratings.save(
+            plan.id, plan.comparison, plan.created_at, to_json(plan_data(plan))
+        )
+
+    def add(self, plan: RatingPlan, answers: Iterable[Answer]) -> int:
+        """Write answers durably, and their rating before them; return how many were new.
+
+        Raises
+        ------
+        WorkspaceError
+            They could not be written; then none was.
+        """
+        known = {(each.rater, each.item, each.answered_at) for each in self.answers(plan)}
+        new = [each for each in answers if (each.rater, each.item, each.answered_at) not in known]
+        self.keep(plan)
+        return self._session.workspace.journal.ratings.answer(
+            StoredAnswer(each.rating, each.rater, each.item, each.answered_at, to_json(answer_data(each)))
+            for each in new
+        )
+
+    def fix(self, analysis: Mapping[str, Any], now: float) -> None:
+        """Write which analysis will be made; earlier ones stay.
+
+        Raises
+        ------
+        WorkspaceError
+            It could not be written.
+        """
+        ratings = self._session.workspace.journal.ratings
+        ratings.fix(self._comparison, now, to_json(dict(analysis)))
+
+    def analyses(self) -> list[dict[str, Any]]:
+        """Return the analyses that were fixed, oldest first, as plain data."""
+        stored = self._stored()
+        texts = stored.analyses(self._comparison) if stored is not None else []
+        found = [*map(dict, self._analyses), *map(_loads, texts)]
+        return sorted({to_json(each): each for each in found}.values(), key=lambda each: str(each.get("created_at")))
+
+    def data(self) -> dict[str, Any]:
+        """Return all ratings with all their answers, and the analyses, as a manifest has them."""
+        ratings = [
+            {"plan": plan_data(plan), "answers": [answer_data(each) for each in self.answers(plan)]}
+            for plan in self.plans()
+        ]
+        analyses = self.analyses()
+        return ({KEY: ratings} if ratings else {}) | ({ANALYSES: analyses} if analyses else {})
+
+    def _stored(self) -> "Ratings | None":
+        workspace = self._session.workspace
+        return workspace.journal.ratings if workspace.exists else None
+
+
+def brought(more: Mapping[str, Any], where: str) -> list[Brought]:
+    """Return the ratings that a manifest holds.
+
+    Parameters
+    ----------
+    more : mapping
+        The manifest's further keys.
+    where : str
+        Of the file, for messages.
+
+    Raises
+    ------
+    WorkspaceError
+        They are not as this package writes them.
+    """
+    try:
+        return [
+            (plan_from(each["plan"]), tuple(answer_from(answer) for answer in each["answers"]))
+            for each in more.get(KEY, [])
+        ]
+    except (KeyError, TypeError, AttributeError, WorkspaceError) as error:
+        said = error.message if isinstance(error, WorkspaceError) else f"{type(error).__name__}: {error}"
+        raise WorkspaceError(f"The ratings in {where} cannot be read ({said}).", money="") from None
+
+
+def _loads(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise WorkspaceError(f"The journal's ratings cannot be read: {error}.", money="") from None

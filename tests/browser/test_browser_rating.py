@@ -1,0 +1,233 @@
+"""A rating in JupyterLab and Notebook 7: with keys, with a kernel that is at work, and with nothing left in the file."""
+
+import base64
+
+import pytest
+from playwright.sync_api import expect
+
+SECRET = "kling-v2-1-the-secret-level"
+
+# A core of a rating, in a module beside the notebook: what is compared only it knows.
+CORE = f"""
+import io
+from PIL import Image
+from kling_nb.compare.rating.widget import RatingWidget
+from kling_nb.errors import KlingError
+
+LEVELS = {{"a": "{SECRET}", "b": "another {SECRET}"}}
+COLOURS = {{"a": "orange", "b": "teal"}}
+
+
+class Desk:
+    def __init__(self, count=4, rater=None):
+        self.count, self.rater, self.stored, self.broken = count, rater, [], False
+
+    def study(self):
+        return {{"name": "Rating", "question": "Which picture shows the subject more faithfully?", "protocol": "pairs",
+            "scale": [], "count": self.count, "rater": self.rater}}
+
+    def start(self, rater):
+        if rater == "nobody":
+            raise KlingError("nobody is no name.")
+        given = [{{"item": f"i{{n}}", "pictures": [f"{{n}}a", f"{{n}}b"][::-1 if n % 2 else 1], "prompt": f"a cat in a hat, {{n}}",
+            "references": [{{"role": "subject", "name": "subject 1", "picture": "0a"}}]}} for n in range(self.count)]
+        return {{"items": given, "answered": {{each["item"]: each["choice"] for each in self.stored}}}}
+
+    def picture(self, token):
+        image = Image.new("RGB", (512, 512), COLOURS[token[-1]])
+        image.paste("white", (8 * int(token[:-1]), 20, 8 * int(token[:-1]) + 60, 90))
+        buffer = io.BytesIO()
+        image.save(buffer, "JPEG")
+        return buffer.getvalue()
+
+    def answer(self, answer):
+        if self.broken:
+            raise KlingError("The disk is full.")
+        # As the core does: the same answer is stored once.
+        if answer not in self.stored:
+            self.stored.append(answer)
+
+    def reveal(self):
+        return f"<table><tr><th>{{LEVELS['a']}}</th><td>3</td></tr></table>"
+"""
+BUSY = """import time, pathlib
+print("at work")
+while not pathlib.Path("go on").exists():
+    time.sleep(0.05)"""
+# All that goes between page and kernel from here on.
+LISTEN = """() => {
+  window.heard = [];
+  const kernel = window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel;
+  kernel.anyMessage.connect((_, { msg, direction }) => {
+    const buffers = (msg.buffers ?? []).map((each) => new TextDecoder("latin1").decode(each)).join();
+    if (msg.header.msg_type.startsWith("comm")) window.heard.push(direction + JSON.stringify(msg.content) + buffers);
+  });
+}"""
+PLACES = """() => [document.documentElement.outerHTML, JSON.stringify(localStorage), JSON.stringify(sessionStorage),
+  document.cookie, location.href, ...window.heard].join("\\n")"""
+STORED = "[[each['item'], each['pictures'], each['choice']] for each in desk.stored]"
+
+
+class Rating:
+    """A rating below cell 1."""
+
+    def __init__(self, notebook, index=1):
+        self.notebook, self.page = notebook, notebook.page
+        self.root = notebook.output(index).locator(".kling-rate")
+        self.news = self.root.locator(".kr-news")
+
+    def press(self, key):
+        self.page.keyboard.press(key)
+
+    def expect_item(self, place, count=4):
+        expect(self.root.locator(".kr-progress")).to_have_text(f"{place} of {count}")
+        expect(self.root).not_to_have_attribute("aria-busy", "true")
+        expect(self.root.locator(".kr-pane img")).to_have_count(2)
+
+    def expect_end(self):
+        expect(self.root.locator("h2")).to_have_text("Thank you!")
+
+
+@pytest.fixture
+def open_rating(open_notebook, tmp_path):
+    opened = []
+
+    def open_one(arguments="", more=(), **place):
+        core = tmp_path / "core_of_rating.py"
+        core.write_text(CORE)
+        source = f"from core_of_rating import Desk, RatingWidget\ndesk = Desk({arguments})"
+        notebook = open_notebook([source, "rating = RatingWidget(desk)\nrating", *more], [core], **place)
+        notebook.run(0)
+        notebook.run(1)
+        opened.append(notebook)
+        return Rating(notebook)
+
+    yield open_one
+    for notebook in opened:
+        assert notebook.errors == []
+        assert notebook.outside == []
+
+
+def test_answers_wait_for_a_kernel_at_work_and_nothing_stays_in_the_notebook(open_rating, tmp_path):
+    rating = open_rating(more=[BUSY])
+    notebook, root = rating.notebook, rating.root
+    notebook.page.evaluate(LISTEN)
+    name = root.get_by_label("Your name or code")
+    name.fill("nobody")
+    name.press("Enter")
+    expect(root.get_by_role("alert")).to_have_text("nobody is no name.")
+    notebook.screenshot("rating-start", root)
+    # Letters that are commands on cells: in a field, and on the pictures.
+    name.fill("")
+    name.press_sequentially("daddy bx")
+    name.press("Enter")
+    rating.expect_item(1)
+    for key in ("d", "d", "a", "b", "x", "y", "m", "Shift+Enter"):
+        rating.press(key)
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(3)
+    notebook.screenshot("rating-item", root)
+    # All pictures of these few are there by the time the first was answered.
+    notebook.kernel_value("1")
+    notebook.run(2, wait=False)
+    expect(notebook.output(2)).to_contain_text("at work")
+    root.locator(".kr-stage").focus()
+    for key, place in (
+        ("ArrowLeft", 2),
+        ("ArrowRight", 3),
+        ("Backspace", 2),
+        ("t", 3),
+        ("ArrowUp", 4),
+        ("ArrowDown", None),
+    ):
+        rating.press(key)
+        if place:
+            rating.expect_item(place)
+    rating.expect_end()
+    expect(rating.news).to_have_text("The kernel is busy: 5 answers wait.")
+    expect(root.get_by_role("button", name="Show the result")).to_be_disabled()
+    (notebook.folder / "go on").touch()
+    notebook.wait()
+    expect(rating.news).to_have_text("")
+    assert notebook.kernel_value(STORED) == [
+        ["i0", ["0a", "0b"], "left"],
+        ["i1", ["1b", "1a"], "right"],
+        ["i1", ["1b", "1a"], "tie"],
+        ["i2", ["2a", "2b"], "unsure"],
+        ["i3", ["3b", "3a"], "tie"],
+    ]
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(3)
+    # Nothing that is hidden has come to the page by any way; then it is shown.
+    notebook.save()
+    assert SECRET not in notebook.page.evaluate(PLACES)
+    saved = notebook.file.read_text()
+    picture = notebook.kernel_value("__import__('base64').b64encode(desk.picture('1a')[200:400]).decode()")
+    assert picture not in saved
+    assert base64.b64decode(picture).decode("latin1") in notebook.page.evaluate("window.heard.join()")
+    assert "answered_at" not in saved.replace("_esm", "")
+    assert "a cat in a hat" not in saved
+    root.get_by_role("button", name="Show the result").click()
+    expect(root.locator(".kr-result")).to_contain_text(SECRET)
+
+
+@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
+def test_a_reload_a_refusal_and_a_newer_form(open_rating):
+    rating = open_rating("3, 'Anna'", theme="dark", width=800)
+    notebook = rating.notebook
+    rating.root.get_by_role("button", name="Start as Anna").click()
+    rating.expect_item(1, 3)
+    rating.root.get_by_role("button", name="Left is better").dblclick()
+    rating.expect_item(2, 3)
+    notebook.screenshot("rating-item", rating.root)
+    # What the core cannot store stays on the page.
+    notebook.kernel_run("desk.broken = True")
+    rating.root.locator(".kr-stage").focus()
+    rating.press("ArrowRight")
+    rating.expect_item(3, 3)
+    expect(rating.news).to_contain_text("The disk is full. 1 answer is kept on this page.")
+    notebook.kernel_run("desk.broken = False")
+    rating.root.get_by_role("button", name="Send again").click()
+    expect(rating.news).to_have_text("")
+    assert [each[2] for each in notebook.kernel_value(STORED)] == ["left", "right"]
+    # After a reload, where it was; in a newer form, too, and the older one says so.
+    notebook.save()
+    notebook.reload()
+    rating = Rating(notebook)
+    rating.root.get_by_role("button", name="Start as Anna").click()
+    rating.expect_item(3, 3)
+    notebook.run_new("newer = RatingWidget(desk)\nrating.take_over()\nnewer")
+    expect(rating.root).to_have_text("This rating goes on in a newer form.")
+    newer = Rating(notebook, 2)
+    newer.root.get_by_role("button", name="Start as Anna").click()
+    newer.expect_item(3, 3)
+
+
+@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
+def test_without_a_kernel_the_answers_stay_and_a_saved_notebook_says_what_was_there(open_rating):
+    rating = open_rating("3, 'Anna'", width=500)
+    notebook = rating.notebook
+    rating.root.get_by_role("button", name="Start as Anna").click()
+    rating.expect_item(1, 3)
+    notebook.screenshot("rating-item", rating.root)
+    notebook.kernel_value("1")
+    notebook.save()
+    notebook.restart()
+    rating.root.locator(".kr-stage").focus()
+    rating.press("ArrowUp")
+    rating.expect_item(2, 3)
+    expect(rating.news).to_contain_text("There is no kernel: 1 answer is kept on this page.")
+    # The cells once more: what was kept is sent.
+    notebook.run(0)
+    notebook.run(1)
+    again = Rating(notebook)
+    again.root.get_by_role("button", name="Start as Anna").click()
+    again.expect_item(2, 3)
+    notebook.kernel_value("1")
+    assert [each[2] for each in notebook.kernel_value(STORED)] == ["left"]
+    notebook.save()
+    # Opened without that kernel.
+    notebook.close()
+    notebook.server.end_sessions()
+    notebook.open()
+    expect(notebook.output(1).get_by_text("A rating was here, and its kernel has gone.")).to_be_visible()
+    expect(notebook.output(1).get_by_text("Loading widget")).to_be_hidden()
+    notebook.screenshot("rating-gone")

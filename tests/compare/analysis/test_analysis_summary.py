@@ -1,0 +1,296 @@
+"""From answers to what may be said: through `summary`, `table`, `preregister`, and what a folder keeps of it."""
+
+import csv
+import io
+import json
+import math
+import re
+
+import pandas as pd
+import pytest
+
+from kling_nb.errors import InvalidRequest
+
+QUESTION = "Which one is better?"
+
+
+def test_a_clear_preference_is_said_with_what_stands_behind_it(study, rater):
+    made = study()
+    for seed in range(4):
+        rater(made.rate(QUESTION, by="n", criterion="quality"), "2", 0.95, seed)
+    summary = made.summary()
+    (result,) = summary.results
+    assert (result.criterion, result.kind, result.units, result.raters, result.answers) == (
+        "quality",
+        "pairs",
+        12,
+        4,
+        48,
+    )
+    (contrast,) = result.contrasts
+    assert contrast.rates.preference.high < 0.5
+    assert contrast.test.p < 0.01
+    assert result.values["2"].value == pytest.approx(1 - result.values["1"].value)
+    assert summary.sentences[0].startswith("quality: “2” is preferred to “1” in ")
+    assert "12 prompts, 4 raters" in summary.sentences[0]
+    assert result.alpha is not None
+
+
+def test_what_the_data_cannot_tell_is_said(study, rater):
+    made = study()
+    for seed in range(3):
+        rater(made.rate(QUESTION, by="n"), "2", 0.5, seed)
+    assert "The data cannot tell which is better" in made.summary().sentences[0]
+
+
+def test_one_prompt_says_nothing_of_others(kling, cat, rater):
+    made = kling.compare("a cat", subject_images=cat, vary={"n": [1, 2]}, samples=3).run(quiet=True)
+    rater(made.rate(QUESTION), "2")
+    (result,) = made.summary().results
+    assert math.isnan(result.values["2"].low)
+    assert "With one prompt nothing can be said about others" in made.summary().sentences[0]
+    assert re.search(r"\| 2 +\| 100 % +\|", made.table())
+    assert "; no interval: one prompt; " in made.table()
+
+
+def test_units_that_are_no_prompts_are_not_called_so(kling, cat, pictures, rater):
+    subjects = {str(number): pictures(number) for number in range(1, 7)}
+    made = kling.compare("a cat", vary={"subject_images": subjects, "n": [1, 2]}).run(quiet=True, yes=True)
+    rater(made.rate(QUESTION, by="n"), "2", 0.9)
+    text = made.summary().text()
+    assert "6 units" in text
+    assert "A unit is a level of subject_images." in text
+    assert "prompt" not in text
+
+
+def test_a_scale_has_means_differences_and_ends(study, rater):
+    made = study()
+    for seed in range(2):
+        rater(made.rate("How good?", by="n", protocol="scale", criterion="goodness"), "2", 0.9, seed)
+    (result,) = made.summary().results
+    assert result.kind == "scale"
+    assert all(1 <= each.low <= each.value <= each.high <= 5 for each in result.values.values())
+    assert result.contrasts[0].difference.value < 0
+    assert result.contrasts[0].rates is None
+
+
+def test_more_than_two_levels_have_strengths_and_corrected_tests(kling, cat, rater):
+    vary = {"prompt": [f"a {number}" for number in range(8)], "n": [1, 2, 3]}
+    made = kling.compare(subject_images=cat, vary=vary).run(quiet=True, yes=True)
+    for seed in range(2):
+        rater(made.rate(QUESTION, by="n", images=1), "3", 0.9, seed)
+    (result,) = made.summary().results
+    assert list(result.strengths.estimates) == ["1", "2", "3"]
+    assert max(result.strengths.estimates, key=lambda level: result.strengths.estimates[level].value) == "3"
+    assert len(result.contrasts) == 3
+    assert all(each.test.p_adjusted >= each.test.p for each in result.contrasts)
+    assert "Holm" in made.summary().html()
+    assert "Bradley-Terry" in made.summary().html()
+    assert "Holm" not in made.summary(correction="none").html()
+
+
+def test_unsure_is_counted_and_left_out(study):
+    made = study(prompts=4)
+    rating = made.rate(QUESTION, by="n")
+    answers = iter(["unsure", "left", "tie", "right"])
+    rating.judge(lambda _: next(answers), "ana")
+    (result,) = made.summary().results
+    assert (result.answers, result.unsure) == (3, 1)
+    assert "1 could not tell" in made.table()
+
+
+def test_failures_and_refusals_are_in_every_table(kling, cat, rater):
+    vary = {"prompt": ["a", "b", "c"], "n": [1, 2]}
+    vary["prompt"] += ["d [sandbox: fail]", "e [sandbox: refuse]"]
+    made = kling.compare(subject_images=cat, vary=vary).run(quiet=True)
+    rater(made.rate(QUESTION, by="n"), "2", 0.7)
+    summary = made.summary()
+    assert [(each.tasks, each.done, each.failed, each.refused) for each in summary.outcomes] == [(5, 3, 0, 2)] * 2
+    assert summary.lines().head[-1] == "failed / refused"
+    assert all(row[-1] == "0 / 2" for row in summary.lines().rows)
+
+
+def test_measures_are_results_as_well(study):
+    made = study(prompts=3)
+    made.measure("sharpness")
+    made.measure(lambda image, references, request: {"wide": image.width, "n": request["n"]}, "facts")
+    summary = made.summary(by="n")
+    assert {each.criterion for each in summary.results} == {"sharpness", "facts.wide", "facts.n"}
+    (result,) = made.summary("facts.n", by="n").results
+    assert result.values["1"].value == 1
+    assert result.raters == 0
+    assert "rater" not in made.table(criterion="facts.n", by="n")
+
+
+def test_the_table_comes_in_three_forms_and_says_the_same(study, rater):
+    made = study()
+    rater(made.rate(QUESTION, by="n", criterion="quality_1"), "2", 0.8)
+    frame = made.table("dataframe")
+    assert list(frame.index) == ["1", "2"]
+    assert frame.index.name == "n"
+    value, low, high = frame.loc["2", ["quality_1", "quality_1_low", "quality_1_high"]]
+    said = f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+    assert said.replace("[", r"\[").replace("]", r"\]") in made.table()
+    assert said.replace("%", r"\%") in made.table("latex")
+    assert r"quality\_1" in made.table("latex")
+    for note in frame.attrs["notes"]:
+        assert note in made.table("latex")
+    with pytest.raises(InvalidRequest, match='format is "html"; there are markdown, latex, dataframe'):
+        made.table("html")
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"by": "style"}, 'no axis "style"'),
+        ({"criterion": "beauty"}, 'no criterion "beauty" by n; there are quality'),
+        ({"criterion": []}, "criterion is"),
+        ({"test": "anova"}, 'test is "anova"; there are t, wilcoxon, permutation'),
+        ({"correction": "bonferroni"}, 'correction is "bonferroni"'),
+        ({"clusters": "n"}, "which is what is judged"),
+    ],
+)
+def test_bad_input_is_one_clear_line(study, rater, given, said):
+    made = study(prompts=2)
+    rater(made.rate(QUESTION, by="n", criterion="quality"), "2")
+    with pytest.raises(InvalidRequest) as raised:
+        made.summary(**given)
+    assert said in raised.value.message
+    assert len(raised.value.message.splitlines()) == 1
+
+
+def test_without_answers_and_measures_it_says_how_to_get_some(study):
+    with pytest.raises(InvalidRequest, match="no answers and no measures by n yet") as raised:
+        study(prompts=2).summary(by="n")
+    assert ".rate(" in str(raised.value)
+    with pytest.raises(InvalidRequest, match="by= must say whose levels are compared: prompt, n"):
+        study(prompts=2).summary()
+
+
+# ---- fixed beforehand ----------------------------------------------------------------------------------
+
+
+def test_an_analysis_fixed_beforehand_is_followed_and_said(study, rater, new_kernel, new_kling):
+    made = study(prompts=6)
+    fixed = made.preregister("quality", by="n", test="wilcoxon", correction="none", note="Three raters.")
+    assert fixed.answers == 0
+    rater(made.rate(QUESTION, by="n", criterion="quality"), "2", 0.8)
+    rater(made.rate("Nicer?", by="n", criterion="other"), "2", 0.8, 1)
+    new_kernel()
+    summary = new_kling().comparison("study").summary()
+    assert summary.analysis == fixed
+    assert summary.test == "wilcoxon"
+    assert {each.criterion: each.is_fixed for each in summary.results} == {"quality": True, "other": False}
+    assert any(sentence.startswith("other (exploratory): ") for sentence in summary.sentences)
+    assert re.search(r"Analysis fixed on 20\d\d-\d\d-\d\d \d\d:\d\d UTC, before the first answer.", made.table())
+
+
+def test_one_that_was_fixed_late_says_so(study, rater):
+    made = study(prompts=3)
+    rater(made.rate(QUESTION, by="n", criterion="quality"), "2", 0.8)
+    assert made.preregister(["quality"], by="n").answers == 3
+    assert "after 3 answers were in" in made.table()
+    made.preregister("quality", by="n", test="t")
+    assert [each.test for each in made.analyses] == ["permutation", "t"]
+    assert made.summary().test == "t"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"criterion": ""}, "criterion is"),
+        ({"criterion": 3}, "criterion is 3"),
+        ({"test": "anova"}, "test is"),
+        ({"note": None}, "note is None"),
+        ({"by": "style"}, "no axis"),
+        ({"clusters": "nothing"}, "no axis"),
+    ],
+)
+def test_what_cannot_be_fixed_is_said_and_not_stored(study, given, said):
+    made = study(prompts=2)
+    with pytest.raises(InvalidRequest, match=said):
+        made.preregister(**({"criterion": "quality", "by": "n"} | given))
+    assert made.analyses == []
+
+
+# ---- what leaves the notebook --------------------------------------------------------------------------
+
+
+def page_data(folder):
+    page = (folder / "index.html").read_text(encoding="utf-8")
+    return json.loads(re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)[1])
+
+
+def test_the_folder_has_answers_measures_analysis_and_results(study, rater, kling):
+    made = study(prompts=4)
+    made.preregister("quality", by="n")
+    for seed in range(2):
+        rater(made.rate(QUESTION, by="n", criterion="quality"), "2", 0.8, seed)
+    made.measure("sharpness")
+    assert made.extra().notes == ["The folder names its raters: rater 0, rater 1."]
+    folder = made.save("out")
+    rows = list(csv.DictReader(io.StringIO((folder / "answers.csv").read_text())))
+    assert len(rows) == 8
+    assert {row["preferred"] for row in rows} <= {"1", "2"}
+    images = list(csv.DictReader(io.StringIO((folder / "images.csv").read_text())))
+    assert {"quality", "quality (answers)", "sharpness"} <= images[0].keys()
+    known = page_data(folder)
+    (shown,) = known["results"]["summaries"]
+    assert shown["sentences"] == made.summary().sentences
+    facts = dict(known["cells"][0]["samples"][0]["images"][0]["facts"])
+    assert float(facts["sharpness"]) > 0
+    assert facts["quality (answers)"] == "2"
+
+    loaded = kling.load_comparison(folder)
+    assert loaded.table(by="n") == made.table(by="n")
+    assert loaded.analyses == made.analyses
+    pd.testing.assert_frame_equal(loaded.answers(), made.answers())
+    again = loaded.save("again", quiet=True)
+    assert page_data(again)["results"] == known["results"]
+    first, second = (json.loads((each / "manifest.json").read_text()) for each in (folder, again))
+    assert [first[key] for key in ("ratings", "analyses", "measures")] == [
+        second[key] for key in ("ratings", "analyses", "measures")
+    ]
+
+
+def test_a_loaded_comparison_is_rated_on_without_touching_its_folder(study, rater, kling, tree):
+    made = study(prompts=3)
+    rater(made.rate(QUESTION, by="n", criterion="quality"), "2", 1.0, 0)
+    folder = made.save("out", quiet=True)
+    before = tree(folder)
+    import os
+
+    os.makedirs("elsewhere")
+    os.chdir("elsewhere")
+    colleague = type(kling)(sandbox=True)
+    loaded = colleague.load_comparison(folder)
+    rating = loaded.rate(QUESTION, by="n", criterion="quality")
+    assert rating.answered == {"rater 0": 3}
+    rater(rating, "1", 1.0, 1)
+    assert colleague.load_comparison(folder).rate(QUESTION, by="n", criterion="quality").answered == {
+        "rater 0": 3,
+        "rater 1": 3,
+    }
+    assert tree(folder) == before
+    merged = json.loads((loaded.save("merged", quiet=True) / "manifest.json").read_text())
+    assert len(merged["ratings"][0]["answers"]) == 6
+
+
+@pytest.mark.parametrize("change", [{"ratings": 3}, {"ratings": [{}]}, {"ratings": [{"plan": {}, "answers": []}]}])
+def test_ratings_that_cannot_be_read_are_said(study, rater, kling, change):
+    made = study(prompts=2)
+    rater(made.rate(QUESTION, by="n"), "2")
+    path = made.save("out", quiet=True) / "manifest.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    from kling_nb.errors import WorkspaceError
+
+    with pytest.raises(WorkspaceError, match=r"ratings in out/manifest\.json cannot be read"):
+        kling.load_comparison("out")
+
+
+def test_a_criterion_that_is_called_like_a_column_stays_apart(study, rater):
+    made = study(prompts=2)
+    rater(made.rate(QUESTION, by="n", criterion="seconds"), "2")
+    frame = made.to_dataframe()
+    assert frame["seconds (rating)"].max() == 1
+    assert "seconds" in frame

@@ -1,0 +1,114 @@
+"""The form as a widget: what it hands out, what it takes in, and what it keeps to itself."""
+
+import json
+
+import pytest
+
+QUESTION = "Which one is better?"
+
+
+class Front:
+    """A front end: it sends messages, and remembers what comes."""
+
+    def __init__(self, widget, monkeypatch):
+        self.widget, self.told = widget, []
+        monkeypatch.setattr(type(widget), "send", lambda _, content, buffers=None: self.told.append((content, buffers)))
+
+    def ask(self, kind, **content):
+        number = len(self.told) + 1
+        self.widget._handle_custom_msg({"kind": kind, "id": number, **content}, [])
+        content, buffers = self.told[-1]
+        assert content["id"] == number
+        return content, buffers
+
+    def value(self, kind, **content):
+        told, _ = self.ask(kind, **content)
+        assert told["kind"] == "reply", told
+        return told["value"]
+
+
+@pytest.fixture
+def comparison(compare):
+    return compare(n=1)
+
+
+@pytest.fixture
+def front(comparison, monkeypatch):
+    rating = comparison.rate(QUESTION, by="model_name", criterion="identity")
+    made = Front(rating.widget(), monkeypatch)
+    made.rating = rating
+    yield made
+    rating.close()
+
+
+def answer(item, choice="left", second=0):
+    said = {"item": item["item"], "pictures": item["pictures"], "choice": choice, "milliseconds": 800}
+    return said | {"answered_at": f"2026-01-01T00:00:{second:02d}.000Z"}
+
+
+def test_a_rating_from_start_to_result(front):
+    study = front.value("hello")["study"]
+    assert (study["question"], study["rater"]) == (QUESTION, None)
+    items = front.value("start", rater=" ana ")["items"]
+    assert len(items) == 3
+    for number, item in enumerate(items):
+        _, buffers = front.ask("picture", picture=item["pictures"][0])
+        assert buffers[0][:3] == b"\xff\xd8\xff"
+        assert front.ask("reveal")[0]["kind"] == "failed"
+        front.value("answer", answer=answer(item, second=number))
+        assert front.rating.answered == {"ana": number + 1}
+    html = front.value("reveal")
+    assert "identity" in html
+    assert "kling-v2-1" in html
+
+
+def test_nothing_that_was_said_before_the_end_tells_a_level(front):
+    front.ask("hello")
+    items = front.value("start", rater="ana")["items"]
+    for number, item in enumerate(items):
+        front.ask("picture", picture=item["pictures"][1])
+        front.ask("answer", answer=answer(item, second=number))
+    said = json.dumps([content for content, _ in front.told])
+    assert "kling-v2" not in said
+    state = json.dumps({name: str(value) for name, value in front.widget.get_state().items() if name[:1] != "_"})
+    assert "kling-v2" not in state
+    assert items[0]["item"] not in state
+    assert "kling-v2" not in json.dumps(front.widget._repr_mimebundle_()[0])
+
+
+def test_a_problem_is_told_and_the_form_goes_on(front):
+    assert "rater is" in front.ask("start", rater="")[0]["message"]
+    items = front.value("start", rater="ana")["items"]
+    assert "no such picture" in front.ask("picture", picture="x")[0]["message"]
+    assert "no answer" in front.ask("answer", answer={"item": "x"})[0]["message"]
+    front.value("answer", answer=answer(items[0]))
+
+
+def test_a_newer_form_of_the_same_rater_takes_over(front, comparison):
+    items = front.value("start", rater="ana")["items"]
+    newer = comparison.rate(QUESTION, by="model_name", criterion="identity", rater="ana")
+    newer.widget()
+    assert front.told[-1][0] == {"kind": "taken over"}
+    # What was on its way is kept all the same.
+    front.value("answer", answer=answer(items[0]))
+    assert newer.answered == {"ana": 1}
+    newer.close()
+
+
+def test_another_rater_takes_nothing_over(front, comparison):
+    front.ask("start", rater="ana")
+    other = comparison.rate(QUESTION, by="model_name", criterion="identity", rater="bo")
+    other.widget()
+    assert {"kind": "taken over"} not in [content for content, _ in front.told]
+    other.close()
+
+
+def test_showing_it_twice_is_one_form_and_closing_leaves_none(front):
+    from ipywidgets.widgets.widget import _instances
+
+    assert front.rating.widget() is front.widget
+    number = front.widget.model_id
+    assert number in _instances
+    front.rating.close()
+    assert number not in _instances
+    front.rating.close()
