@@ -41,7 +41,7 @@ class Progress:
             line = f"{self._what}: {self._count} of {self._total}"
             self._where.live(block(muted(esc(line))), line)
 
-    def end(self, message: str, notes: Sequence[str] = ()) -> None:
+    def end(self, message: str, notes: Sequence[str] = (), remarks: Sequence[str] = ()) -> None:
         """Say what the user should know, or, where progress was shown, that all is done.
 
         Parameters
@@ -49,11 +49,13 @@ class Progress:
         message : str
             What was done.
         notes : sequence of str
-            What the user should know, in sentences.
+            What is not as it should be, in sentences.
+        remarks : sequence of str
+            What else the user should know.
         """
         if notes:
-            self._where.note(" ".join([message, *notes]), problem=True)
-        elif self._is_shown:
-            self._where.note(message)
+            self._where.note(" ".join([message, *notes, *remarks]), problem=True)
+        elif self._is_shown or remarks:
+            self._where.note(" ".join([message, *remarks]))
         else:
             self._where.done()

@@ -88,7 +88,7 @@ def save(
     except BaseException:
         where.done()
         raise
-    progress.end(f"Saved {plural(writer.images, 'image')} in {target.name}.", [*writer.notes(), *extra.notes])
+    progress.end(f"Saved {plural(writer.images, 'image')} in {target.name}.", writer.notes(), extra.notes)
     return target
 
 

@@ -21,19 +21,29 @@ def share_with(estimate: "Estimate") -> str:
     return f"{share(estimate.value)} [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
 
 
-def number_with(estimate: "Estimate") -> str:
-    """Return a number with its interval: ``3.42 [3.11, 3.73]``; two digits of the interval's half width count."""
+def number_with(estimate: "Estimate", spread: float | None = None) -> str:
+    """Return a number with its interval: ``3.42 [3.11, 3.73]``.
+
+    Parameters
+    ----------
+    estimate : Estimate
+        The number.
+    spread : float, optional
+        Two of whose digits are written; half the width of the interval otherwise.
+    """
     if math.isnan(estimate.value):
         return "–"
-    if math.isnan(estimate.low):
-        return number(estimate.value, estimate.value)
-    width = (estimate.high - estimate.low) / 2
-    return " ".join(
-        [
-            number(estimate.value, width),
-            f"[{number(estimate.low, width)}, {number(estimate.high, width)}]",
-        ]
-    )
+    width = half_width(estimate)
+    spread = spread or width
+    if math.isnan(width):
+        return number(estimate.value, spread if spread and not math.isnan(spread) else estimate.value)
+    said = f"{number(estimate.low, spread)}, {number(estimate.high, spread)}"
+    return f"{number(estimate.value, spread)} [{said}]"
+
+
+def half_width(estimate: "Estimate") -> float:
+    """Return half the width of an interval; nan where there is none."""
+    return (estimate.high - estimate.low) / 2
 
 
 def number(value: float, spread: float) -> str:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from kling_nb.compare.analysis import table as tables
 from kling_nb.compare.analysis.fixed import Analysis
-from kling_nb.compare.analysis.numbers import number_with, probability, share, share_with
+from kling_nb.compare.analysis.numbers import half_width, number_with, probability, share, share_with
 from kling_nb.compare.analysis.results import Contrast, Outcome, Result
 from kling_nb.compare.analysis.table import Lines
 from kling_nb.compare.analysis.wording import PROMPT, methods
@@ -72,13 +72,20 @@ class Summary:
         """Return the main table: levels as rows, criteria and measures as columns."""
         is_lost = any(each.failed or each.refused for each in self.outcomes)
         head = [self.by, *(result.criterion for result in self.results), "images"]
+        # As many digits in all of a column.
+        spreads = [
+            max((half_width(each) for each in result.values.values() if each.has_interval), default=None)
+            for result in self.results
+        ]
         rows = []
         for outcome in self.outcomes:
             cells = [outcome.level]
-            for result in self.results:
+            for result, spread in zip(self.results, spreads, strict=True):
                 estimate = result.values.get(outcome.level)
-                said = share_with if result.kind == "pairs" else number_with
-                cells.append("–" if estimate is None else said(estimate))
+                if estimate is None:
+                    cells.append("–")
+                else:
+                    cells.append(share_with(estimate) if result.kind == "pairs" else number_with(estimate, spread))
             cells.append(f"{outcome.images:,}")
             rows.append((*cells, f"{outcome.failed} / {outcome.refused}") if is_lost else tuple(cells))
         return Lines((*head, "failed / refused") if is_lost else tuple(head), tuple(rows), tuple(self.notes()))

@@ -10,7 +10,7 @@ from typing import Any
 
 from kling_nb.compare.levels import Axis
 from kling_nb.compare.rating.items import Item, items, judged, picture_token, prompt_of, references_of, token
-from kling_nb.compare.rating.pictures import plain
+from kling_nb.compare.rating.pictures import Pictures
 from kling_nb.compare.rating.planning import checked_rater
 from kling_nb.compare.rating.records import SIDES, UNSURE, Answer, Picture, RatingPlan
 from kling_nb.compare.rating.sheets import sheet
@@ -22,6 +22,8 @@ from kling_nb.imagedata import NotAnImage
 from kling_nb.records import SANDBOX_GATEWAY, ImageRecord, Reference, TaskRecord
 from kling_nb.request.problems import shown
 from kling_nb.workspace.workspace import Workspace
+
+_pictures = Pictures()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,15 @@ class Exhibit:
             for reference in references_of(item, self.axis):
                 if not reference.url and reference.sha256 not in seen:
                     seen.add(reference.sha256)
-                    yield self._token(reference), lambda each=reference: plain(self.workspace.read_reference(each))  # type: ignore[misc]
+                    yield self._token(reference), self._reference(reference)
 
     def _reader(self, picture: Picture) -> Callable[[], bytes]:
-        return lambda: plain(self.workspace.read_image(self.images[picture]), cover=self.is_sandbox)
+        return lambda: _pictures.plain(
+            picture.sha256, lambda: self.workspace.read_image(self.images[picture]), cover=self.is_sandbox
+        )
+
+    def _reference(self, reference: Reference) -> Callable[[], bytes]:
+        return lambda: _pictures.plain(reference.sha256, lambda: self.workspace.read_reference(reference))
 
     def _token(self, reference: Reference) -> str:
         return token(self.plan.seed, "reference", reference.sha256)

@@ -2,6 +2,8 @@
 
 import io
 import math
+from collections import OrderedDict
+from collections.abc import Callable
 
 from kling_nb.display.thumbnails import decode
 
@@ -42,3 +44,40 @@ def plain(data: bytes, *, cover: bool = False) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=_QUALITY, subsampling=0)
     return buffer.getvalue()
+
+
+class Pictures:
+    """Pictures as raters may see them, the last ones kept: several raters see the same.
+
+    Parameters
+    ----------
+    most : int
+        Bytes that are kept.
+    """
+
+    def __init__(self, most: int = 40_000_000) -> None:
+        self._most = most
+        self._kept: OrderedDict[tuple[str, bool], bytes] = OrderedDict()
+        self._size = 0
+
+    def plain(self, sha256: str, read: Callable[[], bytes], *, cover: bool = False) -> bytes:
+        """Return a picture as `plain` makes it.
+
+        Parameters
+        ----------
+        sha256 : str
+            Of its file.
+        read : callable
+            Returns the file.
+        cover : bool
+            As of `plain`.
+        """
+        key = (sha256, cover)
+        if key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        made = self._kept[key] = plain(read(), cover=cover)
+        self._size += len(made)
+        while self._size > self._most and len(self._kept) > 1:
+            self._size -= len(self._kept.popitem(last=False)[1])
+        return made

@@ -49,6 +49,11 @@ def test_numbers_have_the_digits_that_mean_something(estimate, said):
     assert number_with(Estimate(*estimate)) == said
 
 
+def test_a_column_has_as_many_digits_in_all_its_rows():
+    assert number_with(Estimate(96.64, 92.1, 101.2), 12.0) == "97 [92, 101]"
+    assert number_with(Estimate(113.0, NAN, NAN), 12.0) == "113"
+
+
 def test_what_rounds_to_nothing_has_no_sign():
     assert number(-0.0001, 0.5) == "0.00"
 
