@@ -101,7 +101,8 @@ def _alpha(thing: Indices, values: Floats, scale: Scale) -> float:
     sizes = np.bincount(thing)
     observed = float((apart(thing, placed, place) / (sizes - 1)).sum()) / len(values)
     expected = float(apart(everything, placed, place).sum()) / (len(values) * (len(values) - 1))
-    return 1 - observed / expected
+    # Rounding must not pass for disagreement, which would be all there is.
+    return 1 - observed / expected if observed > 1e-12 * expected else 1.0
 
 
 def _same_kind(group: Indices, _: Floats, place: Indices) -> Floats:

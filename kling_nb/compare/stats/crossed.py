@@ -22,10 +22,12 @@ from kling_nb.compare.stats.cells import Floats, Indices, totals
 
 _FEWEST_RATERS = 1.5
 """Below this effective number of raters (1 / the sum of squared shares) nearly all answers are one rater's, and
-nothing can be learned about others; two raters with four answers of five and one of five are at 1.5."""
+nothing can be learned about others; two raters with four answers of five and one of five are near it."""
 
+_FEWEST_UNITS = 1.002
+"""Below this effective number of units, 999 parts of 1,000 are one unit's, and it counts as one."""
 _NOTHING = 1e-9
-"""A share that rounding has left of none."""
+"""A share that rounding has left of none, which must not decide between two intervals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def spread(unit: Indices, rater: Indices, scores: Floats, weights: Floats) -> Sp
     Returns
     -------
     Spread
-        With nan where only one unit has any weight.
+        With nan where one unit has all the weight, or nearly all.
 
     Notes
     -----
@@ -71,14 +73,14 @@ def spread(unit: Indices, rater: Indices, scores: Floats, weights: Floats) -> Sp
     """
     weights = np.where(weights > _NOTHING, weights, 0.0)
     by_unit, by_rater = totals(unit, weights), totals(rater, weights)
-    if np.count_nonzero(by_unit) < 2:
+    if 1 / float(by_unit @ by_unit) < _FEWEST_UNITS:
         return Spread(np.nan, np.nan, crossed=False)
     df_units = _df(by_unit)
     of_units = float((totals(unit, scores) ** 2).sum() * (by_unit @ by_unit)) / _expected(by_unit)
     if 1 / float(by_rater @ by_rater) < _FEWEST_RATERS:
         return Spread(of_units, df_units, crossed=False)
     parts = _parts(unit, rater, scores, weights)
-    if parts[1] <= _NOTHING * float(np.abs(parts).max()):
+    if parts[1] <= _NOTHING * float(scores @ scores):
         return Spread(of_units, df_units, crossed=True)
     df_raters = _df(by_rater)
     df_rest = max(len(weights) - int(np.count_nonzero(by_unit)) - int(np.count_nonzero(by_rater)) + 1, 1)

@@ -110,12 +110,12 @@ def test_differences_of_strengths_cover(studies, units, raters):
 @pytest.mark.slow
 @pytest.mark.parametrize(("units", "raters"), MORE)
 def test_other_sizes_cover_too(studies, units, raters):
-    """Somewhat wider bounds: with three raters the shares of the parts begin to matter."""
+    """The bounds are wider: with three raters the long run is 92.8 to 97.2, and chance adds to it."""
     shares, scores, differences = (each(studies, units, raters) for each in (of_rates, of_scores, of_strengths))
     for name in ("win", "loss", "preference"):
-        assert 92.5 <= shares[name] <= 97.5, shares
-    assert all(92.5 <= scores[name] <= 97.5 for name in ("mean", "difference")), scores
-    assert all(92.5 <= share <= 97.5 for share in differences.values()), differences
+        assert 91.5 <= shares[name] <= 98, shares
+    assert all(91.5 <= scores[name] <= 98 for name in ("mean", "difference")), scores
+    assert all(91.5 <= share <= 98 for share in differences.values()), differences
     assert shares["naive"] < 92
     assert scores["naive"] < 92
 

@@ -1,11 +1,13 @@
 """The spread of an estimate, against the analysis of variance, against statsmodels and against brute force."""
 
+from itertools import permutations
+
 import numpy as np
 import pytest
 import statsmodels.api as sm
 from scipy import stats as reference
 
-from kling_nb.compare.stats import Score, Verdict, difference, means, strengths
+from kling_nb.compare.stats import Score, Verdict, difference, means, rates, strengths
 from kling_nb.compare.stats.cells import cells
 from kling_nb.compare.stats.crossed import _df, _expected, _parts, spread
 
@@ -152,3 +154,43 @@ def test_a_rater_with_hardly_any_answer_does_not_spoil_the_interval():
     joined = means([*scores(table), Score("p0", "guest", "a", float(table[0].mean()), "0 0")], ["a"])["a"]
     assert (joined.low, joined.high) == pytest.approx((alone.low, alone.high))
     assert joined.raters == 2
+
+
+def test_rounding_does_not_decide_whether_raters_differ():
+    """Here the raters' part is exactly 0, and in another order rounding makes it a little more or less."""
+    choices = {"p1": ("second",), "p2": ("first", "first"), "p3": ("first", "first")}
+    found = set()
+    for units in permutations(choices):
+        verdicts = [
+            Verdict(f"q{place}", rater, "a", "b", choice, "i")
+            for place, unit in enumerate(units)
+            for rater, choice in zip(("anna", "ben"), choices[unit], strict=False)
+        ]
+        win = rates(verdicts, "a", "b").win
+        found.add((round(win.low, 6), round(win.high, 6)))
+    assert len(found) == 1
+
+
+def test_prompts_about_other_levels_add_nothing_to_a_contrast():
+    """Levels c and d are compared in prompts of their own, which tell nothing of a and b."""
+    rng = np.random.default_rng(13)
+    words = ["first", "second", "tie"]
+    about = {"ab": range(12), "cd": range(12, 40), "bc": range(40, 52)}
+    verdicts = [
+        Verdict(f"p{unit}", "r", *pair, str(rng.choice(words)), str(image))
+        for pair, units in about.items()
+        for unit in units
+        for image in range(2)
+    ]
+    alone = [verdict for verdict in verdicts if verdict.first == "a"]
+    gap, same = strengths(verdicts, "abcd").differences["a", "b"], strengths(alone, "ab").differences["a", "b"]
+    assert (gap.value, gap.low, gap.high) == pytest.approx((same.value, same.low, same.high), rel=1e-6)
+    assert "11.0 df" in gap.method
+
+
+@pytest.mark.parametrize("rest", [0.0, 1e-17, 1e-9, 1e-6, 1e-4, 2e-3, 0.1])
+def test_a_unit_with_nearly_all_the_weight_is_one_unit(rest):
+    weights = np.array([1 - rest, rest])
+    found = spread(np.array([0, 1]), np.array([0, 0]), np.array([rest, -rest]), weights)
+    assert np.isnan(found.variance) == (rest < 1e-3)
+    assert np.isnan(found.df) or found.df == pytest.approx(1, rel=1e-3)
