@@ -1,7 +1,5 @@
 """A rating in JupyterLab and Notebook 7: with keys, with a kernel that is at work, and with nothing left in the file."""
 
-import base64
-
 import pytest
 from playwright.sync_api import expect
 
@@ -10,6 +8,8 @@ SECRET = "kling-v2-1-the-secret-level"
 # A core of a rating, in a module beside the notebook: what is compared only it knows.
 CORE = f"""
 import io
+import time
+from pathlib import Path
 from PIL import Image
 from kling_nb.compare.rating.widget import RatingWidget
 from kling_nb.errors import KlingError
@@ -43,6 +43,9 @@ class Desk:
     def answer(self, answer):
         if self.broken:
             raise KlingError("The disk is full.")
+        # JupyterLab has a thread for messages where the kernel can, so that a cell that runs holds up nothing.
+        while Path("wait").exists():
+            time.sleep(0.05)
         # As the core does: the same answer is stored once.
         if answer not in self.stored:
             self.stored.append(answer)
@@ -52,7 +55,7 @@ class Desk:
 """
 BUSY = """import time, pathlib
 print("at work")
-while not pathlib.Path("go on").exists():
+while pathlib.Path("wait").exists():
     time.sleep(0.05)"""
 # All that goes between page and kernel from here on.
 LISTEN = """() => {
@@ -126,8 +129,11 @@ def test_answers_wait_for_a_kernel_at_work_and_nothing_stays_in_the_notebook(ope
         rating.press(key)
     expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(3)
     notebook.screenshot("rating-item", root)
-    # All pictures of these few are there by the time the first was answered.
-    notebook.kernel_value("1")
+    # The pictures of these few are fetched ahead, and a kernel at work could bring none.
+    notebook.page.wait_for_function(
+        "window.heard.filter((one) => one.startsWith('recv') && one.includes('JFIF')).length === 8"
+    )
+    (notebook.folder / "wait").touch()
     notebook.run(2, wait=False)
     expect(notebook.output(2)).to_contain_text("at work")
     root.locator(".kr-stage").focus()
@@ -145,7 +151,7 @@ def test_answers_wait_for_a_kernel_at_work_and_nothing_stays_in_the_notebook(ope
     rating.expect_end()
     expect(rating.news).to_have_text("The kernel is busy: 5 answers wait.")
     expect(root.get_by_role("button", name="Show the result")).to_be_disabled()
-    (notebook.folder / "go on").touch()
+    (notebook.folder / "wait").unlink()
     notebook.wait()
     expect(rating.news).to_have_text("")
     assert notebook.kernel_value(STORED) == [
@@ -162,7 +168,6 @@ def test_answers_wait_for_a_kernel_at_work_and_nothing_stays_in_the_notebook(ope
     saved = notebook.file.read_text()
     picture = notebook.kernel_value("__import__('base64').b64encode(desk.picture('1a')[200:400]).decode()")
     assert picture not in saved
-    assert base64.b64decode(picture).decode("latin1") in notebook.page.evaluate("window.heard.join()")
     assert "answered_at" not in saved.replace("_esm", "")
     assert "a cat in a hat" not in saved
     root.get_by_role("button", name="Show the result").click()
@@ -170,61 +175,49 @@ def test_answers_wait_for_a_kernel_at_work_and_nothing_stays_in_the_notebook(ope
 
 
 @pytest.mark.parametrize("front_end", ["lab"], indirect=True)
-def test_a_reload_a_refusal_and_a_newer_form(open_rating):
+def test_no_answer_is_lost_to_a_refusal_a_reload_or_a_restart(open_rating):
     rating = open_rating("3, 'Anna'", theme="dark", width=800)
     notebook = rating.notebook
     rating.root.get_by_role("button", name="Start as Anna").click()
     rating.expect_item(1, 3)
-    rating.root.get_by_role("button", name="Left is better").dblclick()
+    rating.root.get_by_role("button", name="Upper is better").dblclick()
     rating.expect_item(2, 3)
     notebook.screenshot("rating-item", rating.root)
     # What the core cannot store stays on the page.
     notebook.kernel_run("desk.broken = True")
     rating.root.locator(".kr-stage").focus()
-    rating.press("ArrowRight")
+    rating.press("ArrowDown")
     rating.expect_item(3, 3)
     expect(rating.news).to_contain_text("The disk is full. 1 answer is kept on this page.")
     notebook.kernel_run("desk.broken = False")
     rating.root.get_by_role("button", name="Send again").click()
     expect(rating.news).to_have_text("")
     assert [each[2] for each in notebook.kernel_value(STORED)] == ["left", "right"]
-    # After a reload, where it was; in a newer form, too, and the older one says so.
+    # After a reload, where it was.
     notebook.save()
     notebook.reload()
-    rating = Rating(notebook)
     rating.root.get_by_role("button", name="Start as Anna").click()
     rating.expect_item(3, 3)
-    notebook.run_new("newer = RatingWidget(desk)\nrating.take_over()\nnewer")
-    expect(rating.root).to_have_text("This rating goes on in a newer form.")
-    newer = Rating(notebook, 2)
-    newer.root.get_by_role("button", name="Start as Anna").click()
-    newer.expect_item(3, 3)
-
-
-@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
-def test_without_a_kernel_the_answers_stay_and_a_saved_notebook_says_what_was_there(open_rating):
-    rating = open_rating("3, 'Anna'", width=500)
-    notebook = rating.notebook
-    rating.root.get_by_role("button", name="Start as Anna").click()
-    rating.expect_item(1, 3)
-    notebook.screenshot("rating-item", rating.root)
-    notebook.kernel_value("1")
-    notebook.save()
+    # What the kernel was not there for is sent to the next one.
     notebook.restart()
     rating.root.locator(".kr-stage").focus()
-    rating.press("ArrowUp")
-    rating.expect_item(2, 3)
+    rating.press("u")
+    rating.expect_end()
     expect(rating.news).to_contain_text("There is no kernel: 1 answer is kept on this page.")
-    # The cells once more: what was kept is sent.
     notebook.run(0)
     notebook.run(1)
-    again = Rating(notebook)
-    again.root.get_by_role("button", name="Start as Anna").click()
-    again.expect_item(2, 3)
-    notebook.kernel_value("1")
-    assert [each[2] for each in notebook.kernel_value(STORED)] == ["left"]
+    rating.root.get_by_role("button", name="Start as Anna").click()
+    rating.expect_item(1, 3)
+    expect(rating.news).to_have_text("")
+    notebook.page.wait_for_function("!globalThis[Symbol.for('kling_nb.rating.unconfirmed')].size")
+    assert [each[2] for each in notebook.kernel_value(STORED)] == ["unsure"]
+    # A newer form goes on, and the older one says so.
+    notebook.run_new("newer = RatingWidget(desk)\nrating.take_over()\nnewer")
+    expect(rating.root.locator(".kr-body")).to_have_text("This rating goes on in a newer form.")
+    Rating(notebook, 2).root.get_by_role("button", name="Start as Anna").click()
+    Rating(notebook, 2).expect_item(1, 3)
+    # Without a kernel there is a text.
     notebook.save()
-    # Opened without that kernel.
     notebook.close()
     notebook.server.end_sessions()
     notebook.open()

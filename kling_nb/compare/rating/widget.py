@@ -44,7 +44,11 @@ _STATIC_HTML = (
 
 
 class Desk(Protocol):
-    """What a rating is about, and where its answers go; nothing that it gives names what is compared."""
+    """What a rating is about, and where its answers go; nothing that it gives names what is compared.
+
+    JupyterLab has a thread of the kernel's for what widgets send, where the kernel can: it is asked there, one question
+    at a time, also while a cell runs. In other places it is asked between cells.
+    """
 
     def study(self) -> dict[str, Any]:
         """Return ``name``, ``question``, ``protocol``, ``scale``, ``count`` and ``rater``."""

@@ -29,8 +29,8 @@ function merged(...lists) {
 }
 
 function fileName(rater) {
-  const slug = rater.toLowerCase().match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu)?.join("-").slice(0, 40);
-  return `answers-${slug || "rater"}.json`;
+  const slug = rater.toLowerCase().match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu)?.join("-") ?? "";
+  return `answers-${[...slug].slice(0, 40).join("") || "rater"}.json`;
 }
 
 // The browser's store, where it has one that works; private windows and some disks have none.

@@ -11,11 +11,13 @@ const AHEAD = 8; // items whose pictures are fetched before they are needed: a k
 const DECODED = 2;
 const NARROW = 600; // px, as in the style
 
-// JupyterLab takes single letters for commands on cells: it does not where this attribute is, and looks for it in the
-// capture phase, so that only the window comes first. With Ctrl it may have its keys.
+// JupyterLab takes single letters for commands on cells: it does not where this attribute is. It must be on what has the
+// focus, which is matched before what is around it; and it is looked for in the capture phase, so that only the window
+// comes first. With Ctrl it may have its keys.
 function keepKey(event) {
-  const root = event.target instanceof Element && event.target.closest(".kling-rate");
-  if (root) root.toggleAttribute("data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey || event.altKey));
+  if (event.target instanceof Element && event.target.closest(".kling-rate")) {
+    event.target.toggleAttribute("data-lm-suppress-shortcuts", !(event.ctrlKey || event.metaKey || event.altKey));
+  }
 }
 
 // Show a rating in an element; returns what takes it away again.
@@ -49,7 +51,7 @@ class Rating {
   #ready = new Map(); // place of an item -> promise of its elements
   #timers = new Set();
   #news = { text: "" };
-  #size = new ResizeObserver(() => this.#fit());
+  #size = new ResizeObserver(([{ contentRect }]) => this.#fit(contentRect.width));
   #status = make("p", { class: "kr-unseen", role: "status" });
   #body = make("div", { class: "kr-body" });
 
@@ -112,7 +114,6 @@ class Rating {
       save: this.#source.save ? () => this.#source.save() : null,
     });
     this.#body.replaceChildren(this.#view.element);
-    this.#fit();
     this.#name();
     this.#hear(this.#news);
     const open = this.#open(-1);
@@ -271,6 +272,7 @@ class Rating {
       this.#shown = null;
       this.#watch.stop();
       this.#root.removeAttribute("aria-busy");
+      this.#say("");
       this.#screen(messageScreen(news.text));
       return;
     }
@@ -327,8 +329,9 @@ class Rating {
     }
   }
 
-  #fit() {
-    const isStacked = this.#study?.protocol === "pairs" && this.#root.clientWidth <= NARROW;
+  // As the style does, by the width of what is inside.
+  #fit(width) {
+    const isStacked = width <= NARROW;
     if (isStacked === this.#isStacked) return;
     this.#isStacked = isStacked;
     if (this.#view) this.#name(this.#answered.get(this.#shown?.item));
