@@ -7,6 +7,7 @@ import contextlib
 import functools
 import json
 import logging
+import re
 import ssl
 import threading
 import time
@@ -87,7 +88,8 @@ class _Bearer(httpx.Auth):
         self._key = key
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        if self._key.reveal():
+            request.headers["Authorization"] = f"Bearer {self._key.reveal()}"
         yield request
 
 
@@ -129,7 +131,7 @@ class Client:
     Raises
     ------
     ConfigurationError
-        The address would send the key in the clear, or its proxy cannot be spoken to.
+        The address would send the key in the clear, or the environment's proxy or certificates cannot be used.
     """
 
     def __init__(self, base_url: str, key: Callable[[], Secret], timeouts: Timeouts | None = None) -> None:
@@ -153,7 +155,12 @@ class Client:
                 limits=httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=IDLE),
             )
         except (ImportError, ValueError) as error:
-            raise errors.ConfigurationError(f"The proxy of the environment cannot be used: {error}.") from None
+            # Whoever names a proxy may name a user and a password with it.
+            why = re.sub(r"//[^/\s]*@", "//…@", str(error))
+            raise errors.ConfigurationError(f"The proxy of the environment cannot be used: {why}.") from None
+        except OSError as error:
+            message = f"The certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be used: {error}."
+            raise errors.ConfigurationError(message, advice="Correct the variable, or unset it.") from None
 
     def close(self) -> None:
         """Close the connections."""
@@ -249,7 +256,7 @@ class Client:
             return tasks
         error = refusals.error_for(status, envelope)
         if isinstance(error, (errors.RequestRefused, errors.NotPermitted)):
-            raise ListUnavailable(str(error))
+            raise ListUnavailable(str(error)) from error
         raise error
 
     def _get(self, url: str) -> tuple[int, envelopes.Envelope]:
