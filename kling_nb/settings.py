@@ -53,6 +53,8 @@ class Settings:
         Seconds during which a lost create is looked up before it may be called absent.
     poll_interval : float, optional
         Seconds between two looks at a task; None learns it.
+    sources : mapping of str to str
+        From each setting that was given to where it was.
     """
 
     key: KeySource
@@ -68,6 +70,7 @@ class Settings:
     timeout: float
     grace: float
     poll_interval: float | None
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
 
 
 def resolve(
@@ -113,13 +116,34 @@ def resolve(
         ("{variable} in the environment", _by_name(os.environ if environ is None else environ)),
         ("{variable} in .env", _by_name(dotenv_values())),
     ]
-    values = {name: _first(name, setting, layers) for name, setting in _SETTINGS.items()}
+    found = {name: _first(name, setting, layers) for name, setting in _SETTINGS.items()}
+    values = {name: value for name, (value, _) in found.items()}
+    sources = {name: place for name, (_, place) in found.items() if place}
     if values["sandbox"]:
         values["workspace"] = values["workspace"] / "sandbox"
     key = arguments.get("api_key")
     key = key if isinstance(key, KeySource) else KeySource(key)
     key.check()
-    return Settings(key=key, **values)
+    return Settings(key=key, sources=sources, **values)
+
+
+def changed(settings: Settings) -> dict[str, str]:
+    """Return the settings that differ from their default, and where each comes from.
+
+    Parameters
+    ----------
+    settings : Settings
+        Resolved.
+
+    Returns
+    -------
+    dict of str to str
+        From name to place.
+    """
+    usual = {name: setting.default() for name, setting in _SETTINGS.items()}
+    if settings.sandbox:
+        usual["workspace"] = usual["workspace"] / "sandbox"
+    return {name: place for name, place in settings.sources.items() if getattr(settings, name) != usual[name]}
 
 
 def _by_name(variables: Mapping[str, str | None]) -> dict[str, str]:
@@ -127,16 +151,17 @@ def _by_name(variables: Mapping[str, str | None]) -> dict[str, str]:
     return {name: value for name, value in found.items() if value not in (None, "")}
 
 
-def _first(name: str, setting: "_Setting", layers: list[tuple[str, Mapping[str, Any]]]) -> Any:
+def _first(name: str, setting: "_Setting", layers: list[tuple[str, Mapping[str, Any]]]) -> tuple[Any, str]:
+    """Return a setting and where it was given; the default was nowhere."""
     for source, values in layers:
         value = values.get(name)
         if value is not None:
+            place = source.format(name=name, variable=setting.variable)
             try:
-                return setting.parse(value)
+                return setting.parse(value), "the argument of Kling" if place == name else place
             except ValueError as error:
-                place = source.format(name=name, variable=setting.variable)
                 raise ConfigurationError(f"{place} is {_shown(value)!r}: {error}") from None
-    return setting.default()
+    return setting.default(), ""
 
 
 def _shown(value: Any) -> str:
@@ -271,3 +296,5 @@ _SETTINGS = {
 
 SETTINGS = frozenset(_SETTINGS)
 """The names of all settings but the key."""
+VARIABLES = frozenset(setting.variable for setting in _SETTINGS.values())
+"""The environment variables of all settings but the key."""

@@ -375,11 +375,10 @@ class TestExtension:
         assert "https" in ran.printed
 
     def test_every_setting_can_be_configured_and_is_a_setting(self):
+        from kling_nb import settings
         from kling_nb.magics.extension import SETTINGS, KlingMagics
-        from kling_nb.settings import Settings
 
-        fields = set(Settings.__dataclass_fields__) - {"key", "sandbox"}
-        assert set(SETTINGS) == fields
+        assert set(SETTINGS) == settings.SETTINGS - {"sandbox"}
         assert set(SETTINGS) <= set(KlingMagics.class_trait_names(config=True))
 
     def test_completion_offers_options_also_after_an_assignment(self, shell):
