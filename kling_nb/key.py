@@ -145,6 +145,11 @@ class KeySource:
         """What tells two sources apart, so that those who share a key share its threads."""
         return self._given if self._given is not None else "wherever the user keeps it"
 
+    @property
+    def is_function(self) -> bool:
+        """Whether a function of the user's gives it."""
+        return self._given is not None and not isinstance(self._given, Secret)
+
     def check(self) -> None:
         """Make sure that it was given text, a function or nothing.
 
@@ -177,6 +182,28 @@ class KeySource:
         self.check()
         found = self._search()
         return None if found is None else _checked(Secret(_bare(found.reveal())))
+
+    def places(self) -> list[str]:
+        """Return where keys are, in words; the first is where the one comes from that counts.
+
+        A function that was given is not called. Slow places are asked only where no other has a key.
+        """
+        self.check()
+        found = []
+        if self._given is not None:
+            given = "the argument api_key of Kling"
+            found.append(f"{given}, a function" if self.is_function else given)
+        if kernel.login is not None:
+            found.append("`%kling login`")
+        if os.environ.get(KEY_VARIABLE):
+            found.append(f"{KEY_VARIABLE} in the environment")
+        if dotenv_values().get(KEY_VARIABLE):
+            found.append(f"{KEY_VARIABLE} in {dotenv_file()}")
+        if not found and _colab_secret() is not None:
+            found.append("Colab's secrets")
+        if not found and _keyring_secret() is not None:
+            found.append("the keyring")
+        return found
 
     def _search(self) -> Secret | None:
         if isinstance(self._given, Secret):
@@ -256,15 +283,20 @@ def dotenv_values() -> Mapping[str, str | None]:
     ConfigurationError
         It cannot be read.
     """
-    folder = Path.cwd()
-    for place in (folder, *folder.parents):
-        if (place / ".env").is_file():
-            from dotenv import dotenv_values as read
+    file = dotenv_file()
+    if file is None:
+        return {}
+    from dotenv import dotenv_values as read
 
-            try:
-                return read(place / ".env")
-            except (OSError, UnicodeError) as error:
-                message = f"{place / '.env'} cannot be read: {error}."
-            # Out here, because an error of decoding holds the whole file.
-            raise ConfigurationError(message, advice="Save it as text in UTF-8.")
-    return {}
+    try:
+        return read(file)
+    except (OSError, UnicodeError) as error:
+        message = f"{file} cannot be read: {error}."
+    # Out here, because an error of decoding holds the whole file.
+    raise ConfigurationError(message, advice="Save it as text in UTF-8.")
+
+
+def dotenv_file() -> Path | None:
+    """Return the nearest ``.env`` at or above the working directory, if there is one."""
+    folder = Path.cwd()
+    return next((place / ".env" for place in (folder, *folder.parents) if (place / ".env").is_file()), None)
