@@ -190,6 +190,12 @@ def sandbox_at(workspace: Path) -> Any:
         return _sandboxes[workspace]
 
 
+def running_sandbox(workspace: Path) -> Any:
+    """Return the sandbox of a workspace if it runs in this process, else None; starts nothing."""
+    with _lock:
+        return _sandboxes.get(workspace)
+
+
 def workspace_at(folder: Path) -> Workspace:
     """Return the workspace of a folder; the same one for every user in this process."""
     with _lock:

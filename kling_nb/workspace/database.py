@@ -46,6 +46,11 @@ class Database:
         """Whether the file of that name is still the one that is open: someone may delete or move it."""
         return _identity(self.path) == self._file
 
+    @property
+    def version(self) -> int:
+        """The version that the journal is at; 0 for an empty file."""
+        return int(self.read("PRAGMA user_version")[0][0])
+
     def close(self) -> None:
         """Close the connection."""
         with self._lock:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Literal
 
 from kling_nb.errors import InvalidRequest, WorkspaceError
 from kling_nb.records import URLS_LIVE, Spent, TaskRecord
@@ -62,6 +63,11 @@ class Journal:
     def in_place(self) -> bool:
         """Whether the file of that name is still the one that is open: someone may delete or move it."""
         return self._database.in_place
+
+    @property
+    def version(self) -> int:
+        """The version of its tables."""
+        return self._database.version
 
     def close(self) -> None:
         """Close the connection."""
@@ -205,14 +211,28 @@ class Journal:
         )
         return found[0] if found else None
 
-    def durations(self, gateway: str, model_name: str, limit: int = 50) -> list[float]:
+    def models(self, gateway: str) -> list[str]:
+        """Return the models that tasks of a gateway have asked for."""
+        found = self._database.read(
+            "SELECT DISTINCT model_name FROM tasks WHERE gateway = ? ORDER BY model_name", [gateway]
+        )
+        return [str(row[0]) for row in found]
+
+    def durations(
+        self,
+        gateway: str,
+        model_name: str,
+        limit: int = 50,
+        *,
+        until: Literal["finished_at", "saved_at"] = "finished_at",
+    ) -> list[float]:
         """Return how long the newest tasks of a gateway and model took, in seconds.
 
         Longer than an hour took only those that a later kernel collected, and they say nothing.
         """
         found = self._database.read(
-            "SELECT finished_at - submitted_at FROM tasks WHERE gateway = ? AND model_name = ? "
-            "AND task_status = 'succeeded' AND finished_at > submitted_at AND finished_at < submitted_at + 3600 "
+            f"SELECT {until} - submitted_at FROM tasks WHERE gateway = ? AND model_name = ? "  # noqa: S608 - our own names
+            f"AND task_status = 'succeeded' AND {until} > submitted_at AND {until} < submitted_at + 3600 "
             "ORDER BY created_at DESC LIMIT ?",
             [gateway, model_name, limit],
         )

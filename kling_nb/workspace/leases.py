@@ -187,6 +187,12 @@ class Leases:
         found = self._database.read("SELECT beat_at FROM kernels WHERE owner = ?", [owner])
         return is_free(owner, found[0]["beat_at"] if found else None, self._clock())
 
+    def others(self) -> int:
+        """Return how many other kernels that have used this workspace are alive, as far as can be told."""
+        found = self._database.read("SELECT owner, beat_at FROM kernels WHERE owner != ?", [self._me()])
+        now = self._clock()
+        return sum(not is_free(row["owner"], row["beat_at"], now) for row in found)
+
     def release(self, ids: Iterable[str]) -> None:
         """Let go of tasks, so that any kernel may take them."""
         with self._database.transaction() as connection:

@@ -29,7 +29,7 @@ def unfinished(folder: Path) -> str:
     """
     journal = Journal(folder / JOURNAL, read_only=True)
     try:
-        records = [record for record in journal.unfinished() if _is_left(journal, record)]
+        records = [record for record in journal.unfinished() if is_left(journal, record)]
     finally:
         journal.close()
     if not records:
@@ -40,7 +40,7 @@ def unfinished(folder: Path) -> str:
     return f"{tasks} of an earlier session {'is' if len(records) == 1 else 'are'} not finished{doubt}: `%kling resume`."
 
 
-def _is_left(journal: Journal, record: TaskRecord) -> bool:
+def is_left(journal: Journal, record: TaskRecord) -> bool:
     """Tell whether no living kernel has a task in hand; this one follows what it has under way."""
     if record.owner == this_process() and record.task_status in ("planned", "sending", *UNDER_WAY):
         return False
