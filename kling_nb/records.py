@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Role = Literal["subject", "scene", "style"]
+State = Literal["fine", "note", "problem"]
 TaskStatus = Literal[
     "planned",
     "sending",
@@ -311,6 +312,32 @@ class SlotLimit:
     refused_at: float = 0.0
     ceiling: int = 0
     most: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that the doctor has looked at.
+
+    Parameters
+    ----------
+    section, name : str
+        What it is.
+    text : str
+        What was found, in words.
+    state : {"fine", "note", "problem"}
+        Whether somebody should do something about it.
+    advice : str
+        What.
+    value : object
+        The same for a program: numbers, text, lists and mappings.
+    """
+
+    section: str
+    name: str
+    text: str
+    state: State = "fine"
+    advice: str = ""
+    value: Any = None
 
 
 @dataclass(frozen=True, slots=True)

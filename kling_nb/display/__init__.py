@@ -5,6 +5,7 @@ pixels. A *bundle* is data by MIME type and metadata, as a ``_repr_mimebundle_``
 """
 
 from kling_nb.display.bundles import Bundle, image_bundle, images_bundle, task_bundle
+from kling_nb.display.checkuptable import checkup_bundle
 from kling_nb.display.dryrun import dry_run_bundle
 from kling_nb.display.historytable import history_bundle
 from kling_nb.display.notes import note_html, note_text
@@ -18,6 +19,7 @@ from kling_nb.display.view import TaskView
 __all__ = [
     "Bundle",
     "TaskView",
+    "checkup_bundle",
     "contact_sheet",
     "dry_run_bundle",
     "history_bundle",
