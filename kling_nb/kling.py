@@ -1,11 +1,12 @@
 """`Kling`: everything that the package does, behind one object. Nothing but a façade."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from kling_nb.compare.entry import Comparing
+from kling_nb.doctor.entry import Examined
 from kling_nb.key import KeySource
 from kling_nb.session.deciding import forget
 from kling_nb.session.places import shown
@@ -16,8 +17,6 @@ from kling_nb.session.watching import interruptible, seconds_of
 from kling_nb.settings import SETTINGS, Settings, resolve
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from kling_nb.form.form import Form
     from kling_nb.session.dryrun import DryRun
     from kling_nb.session.history import TaskList
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from kling_nb.session.task import Task
 
 
-class Kling(Comparing):
+class Kling(Comparing, Examined):
     """The Kling multi-image-to-image API from a notebook.
 
     Nothing is read, started or sent until it is needed.
@@ -60,7 +59,7 @@ class Kling(Comparing):
 
     def __init__(
         self,
-        api_key: "str | Callable[[], str] | KeySource | None" = None,
+        api_key: str | Callable[[], str] | KeySource | None = None,
         *,
         base_url: str | None = None,
         workspace: str | os.PathLike[str] | None = None,
