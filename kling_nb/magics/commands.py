@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from kling_nb import kling as facade
-from kling_nb.errors import InvalidRequest
+from kling_nb.errors import ConfigurationError, InvalidRequest
 from kling_nb.key import KEY_VARIABLE, Secret, kernel
 from kling_nb.magics.options import Call, help_text
 from kling_nb.session.deciding import forget
@@ -130,6 +130,26 @@ def _logout(shell: Any, nothing: str, where: Screen) -> None:  # noqa: ARG001
     where.note(("The key of this kernel is forgotten." if had else "No key was given by login.") + left)
 
 
+def _doctor(shell: Any, offline: str, where: Screen) -> Any:  # noqa: ARG001
+    from kling_nb.display import note_html
+    from kling_nb.doctor.checkup import examine
+
+    try:
+        session, trouble = facade.default().session, None
+    except ConfigurationError as error:
+        session, trouble = None, error
+    if session is not None and not offline:
+        said = "Asking the gateway …"
+        where.live(note_html(said), said)
+    try:
+        checkup = examine(session, trouble=trouble, network=not offline)
+    except KeyboardInterrupt:
+        where.note("Interrupted.")
+        raise
+    where.bundle(checkup.bundle())
+    return checkup
+
+
 def _help(shell: Any, nothing: str, where: Screen) -> None:  # noqa: ARG001
     sys.stdout.write(help_text() + "\n")
 
@@ -149,5 +169,6 @@ _COMMANDS: dict[str, Callable[[Any, str, Screen], Any]] = {
     "sandbox": _sandbox,
     "login": _login,
     "logout": _logout,
+    "doctor": _doctor,
     "help": _help,
 }

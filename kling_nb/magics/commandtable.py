@@ -38,7 +38,10 @@ _RESUME = (
     "never sent; with an ID that task alone, also when it is uncertain whether it was sent. --forget closes a task."
 )
 _SANDBOX = "Turn the local stand-in for the API on or off: it needs no key and costs nothing."
-
+_DOCTOR = (
+    "What is here, what does not work, and what to do: versions, front end, workspace, key (only where it is from), "
+    "gateway, slots and times, settings. Pays nothing. offline does not ask the gateway."
+)
 _FORM = "Do all of it by pointing: a form for the request, with its results below."
 
 COMMANDS = (
@@ -52,6 +55,7 @@ COMMANDS = (
     Command("sandbox", "[on|off]", _SANDBOX, "sandbox on", most=1, choices=("on", "off")),
     Command("login", "", "Ask for the API key, unseen, for this kernel only.", "login"),
     Command("logout", "", "Forget the key that login was given.", "logout"),
+    Command("doctor", "[offline]", _DOCTOR, "doctor", most=1, choices=("offline",)),
     Command("help", "", "Show this help.", "help"),
 )
 

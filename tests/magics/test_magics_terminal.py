@@ -30,6 +30,14 @@ def terminal(tmp_path):
     child.close(force=True)
 
 
+def test_the_doctor_prints_text_and_knows_the_terminal(terminal):
+    terminal.run("%load_ext kling_nb")
+    shown = terminal.run("%kling doctor")
+    assert "IPython's terminal" in shown
+    assert "reached, " in shown
+    assert "<table" not in shown
+
+
 @pytest.mark.promise("you press Ctrl-C in the IPython terminal")
 def test_ctrl_c_ends_the_wait_and_says_how_to_collect(terminal):
     terminal.run("%load_ext kling_nb")

@@ -85,6 +85,12 @@ def spent(scene, kling, cat):
     scene.show(kling.spent(), kling.spent().to_dataframe().to_csv())
 
 
+def doctor(scene, kling, cat):
+    for checkup in (kling.doctor(), kling.doctor(network=False)):
+        assert checkup.state != "problem"
+        scene.show(checkup, checkup.problems, checkup.to_dict(), *checkup)
+
+
 def resume(scene, kling, cat):
     scene.box.hold()
     left, runner = kling.submit("left behind", subject_images=cat), kling.session.gateway.runner
@@ -166,7 +172,7 @@ def session(scene, kling, cat):
 
 FEATURES = (
     generate, submit, dry_run, tasks, task, spent, resume, forget, form, compare, comparison, load_comparison,
-    settings, session, close,
+    settings, session, doctor, close,
 )  # fmt: skip
 
 
@@ -190,6 +196,47 @@ def test_a_secret_alone_holds_it(scene):
         shown = {name: value for name, value in inspect.getmembers(thing) if not isinstance(thing, Secret)}
         scene.say(repr(shown), inspect.getdoc(thing) or "")
         scene.say(json.dumps(thing, default=repr))
+
+
+# ---- the doctor ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_doctor_says_where_it_is_from_and_not_what_it_is(scene, way):
+    checkup = scene.kling(way).doctor()
+    assert [finding.value["usable"] for finding in checkup if finding.section == "key"] == [True]
+    scene.show(checkup, checkup.to_dict(), *checkup)
+    scene.check()
+
+
+def test_the_doctor_and_a_key_that_is_refused(scene):
+    scene.box.faults.add("list", "status", status=401, code=1002, message=f"Bearer {scene.mark.key} is no good")
+    checkup = scene.kling().doctor()
+    assert [finding.name for finding in checkup.problems] == ["answer"]
+    scene.show(checkup, checkup.to_dict(), *checkup)
+    scene.check()
+
+
+def test_the_doctor_and_a_key_in_an_address(scene):
+    kling = scene.kling(base_url=f"{scene.box.base_url}/{scene.mark.key}")
+    scene.made.clear()
+    checkup = kling.doctor(network=False)
+    # The address itself is the user's, and holds what they have put into it.
+    scene.say(repr(checkup), json.dumps(checkup.to_dict()), repr(checkup._repr_mimebundle_()))
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://me:{key}@{host}", "http://{key}@{host}", "{key}:me@{host}", "x://{key}@{host}"]
+)
+def test_the_doctor_and_a_key_in_the_address_of_a_proxy(scene, proxy, monkeypatch):
+    # The gateway stands there as a proxy that knows no CONNECT.
+    host = scene.box.base_url.removeprefix("http://").removesuffix("/kling")
+    monkeypatch.setenv("HTTPS_PROXY", proxy.format(key=scene.mark.key, host=host))
+    checkup = scene.kling(base_url="https://api.example.com/kling").doctor()
+    assert [finding.name for finding in checkup.problems] == ["answer"]
+    scene.show(checkup, checkup.to_dict(), *checkup)
+    out, err = scene.capfd.readouterr()
+    scene.say(out, err, *(record.getMessage() for record in scene.caplog.records))
 
 
 # ---- the magic -----------------------------------------------------------------------------------
@@ -247,6 +294,19 @@ def test_the_magic(scene, cells):
         cells(f"%kling {command.example}")
         cells(f"%kling {command.name}")
     assert any(seen.method == "POST" for seen in scene.box.requests)
+    scene.check()
+
+
+def test_the_doctor_and_a_key_in_base_url(scene, cells, monkeypatch):
+    scene.use("environment")
+    host = scene.box.base_url.removeprefix("http://")
+    for address in (f"http://me:{scene.mark.key}@{host}", f"http://{host}?key={scene.mark.key}", scene.mark.key):
+        monkeypatch.setenv("KLING_BASE_URL", address)
+        shown, error = cells("%kling doctor")
+        assert error is None
+        assert "KLING_BASE_URL in the environment is" in shown
+    monkeypatch.delenv("KLING_BASE_URL")
+    cells("%kling doctor offline")
     scene.check()
 
 
