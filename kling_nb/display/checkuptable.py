@@ -12,6 +12,8 @@ from kling_nb.records import Finding
 _LONGEST = 400
 _LABEL = 13
 _TITLES = {"learned": "Learned at this gateway"}
+# The first row of a table of fixed layout spans them all, and says nothing of their widths.
+_COLUMNS = '<colgroup><col width="80"><col width="120"><col></colgroup>'
 _TEXT = "font-family:monospace;font-size:12px;line-height:1.4;white-space:pre-wrap;word-break:break-word;margin:6px 0"
 
 
@@ -50,10 +52,15 @@ def summary(findings: Sequence[Finding]) -> str:
     """Return how many problems and notes there are, and what about."""
     said = []
     for state in ("problem", "note"):
-        names = [finding.name for finding in findings if finding.state == state]
+        names = [_full_name(finding) for finding in findings if finding.state == state]
         if names:
             said.append(f"{plural(len(names), state)}: {', '.join(names)}")
     return "; ".join(said) + "." if said else "All is fine."
+
+
+def _full_name(finding: Finding) -> str:
+    name = one_line(finding.name, 60)
+    return name if name == finding.section else f"{finding.section} ({name})"
 
 
 def _title(section: str) -> str:
@@ -82,7 +89,7 @@ def _table(findings: Sequence[Finding]) -> str:
         for section, found in groupby(findings, key=lambda finding: finding.section)
     )
     style = f"{SMALL};table-layout:fixed;width:100%;max-width:900px;border-collapse:collapse;margin:0 0 6px 0"
-    return f'<table border="0" width="900" style="{style}"><tbody>{body}</tbody></table>'
+    return f'<table border="0" width="900" style="{style}">{_COLUMNS}<tbody>{body}</tbody></table>'
 
 
 def _heading(section: str) -> str:
@@ -99,10 +106,10 @@ def _row(finding: Finding) -> str:
         advice = esc_advice(finding.advice, _LONGEST)
         content += f"<br>{muted(advice) if finding.state == 'fine' else advice}"
     state = {"problem": "<b>problem</b>", "note": "note"}.get(finding.state, muted("fine"))
-    cell = f"{CELL};padding:2px 12px 2px 0;overflow-wrap:break-word"
-    first = f"{CELL};padding:2px 8px 2px 8px;border-left:3px solid {bar}"
+    cell = f"{CELL};line-height:1.5;padding:2px 12px 2px 0;overflow-wrap:break-word"
+    first = f"{CELL};line-height:1.5;padding:2px 8px 2px 8px;border-left:3px solid {bar}"
     return (
-        f'{ROW}<td width="72" style="{first};width:72px">{state}</td>'
-        f'<td width="120" style="{cell};width:120px">{esc(finding.name, 60)}</td>'
+        f'{ROW}<td style="{first}">{state}</td>'
+        f'<td style="{cell}">{esc(finding.name, 60)}</td>'
         f'<td style="{cell}">{content}</td></tr>'
     )

@@ -79,4 +79,4 @@ def _times(made: list[float], saved: list[float]) -> str:
     if not made:
         return ""
     until = f", {duration(median(saved))} until saved" if saved else ""
-    return f"usually {duration(median(made))} until made{until} (the last {plural(len(made), 'task')})"
+    return f"usually {duration(median(made))} until made{until} (median of {plural(len(made), 'task')})"

@@ -33,7 +33,7 @@ def test_it_says_everything_in_order_and_each_thing_once(checkup):
 def test_the_text_names_problems_first_and_has_every_line(checkup):
     first, *lines = repr(checkup).splitlines()
     assert f"kling_nb {kling_nb.__version__} · " in first
-    assert "1 problem: answer" in first
+    assert "1 problem: gateway (answer)" in first
     assert any(line.startswith("  PROBLEM answer        reached, key refused") for line in lines)
     assert any(line.lstrip().startswith("→ Give a key with `%kling login`") for line in lines)
     assert sum(line.startswith(("  fine", "  note", "  PROBLEM")) for line in lines) == len(checkup)
