@@ -75,14 +75,14 @@ def spread(unit: Indices, rater: Indices, scores: Floats, weights: Floats) -> Sp
     by_unit, by_rater = totals(unit, weights), totals(rater, weights)
     if 1 / float(by_unit @ by_unit) < _FEWEST_UNITS:
         return Spread(np.nan, np.nan, crossed=False)
-    df_units = _df(by_unit)
-    of_units = float((totals(unit, scores) ** 2).sum() * (by_unit @ by_unit)) / _expected(by_unit)
+    expected, df_units = _one_way(by_unit)
+    of_units = float((totals(unit, scores) ** 2).sum() * (by_unit @ by_unit)) / expected
     if 1 / float(by_rater @ by_rater) < _FEWEST_RATERS:
         return Spread(of_units, df_units, crossed=False)
     parts = _parts(unit, rater, scores, weights)
     if parts[1] <= _NOTHING * float(scores @ scores):
         return Spread(of_units, df_units, crossed=True)
-    df_raters = _df(by_rater)
+    _, df_raters = _one_way(by_rater)
     df_rest = max(len(weights) - int(np.count_nonzero(by_unit)) - int(np.count_nonzero(by_rater)) + 1, 1)
     variance = max(of_units, float(parts.sum()))
     rest = max(float(parts[2]), 0.0)
@@ -98,17 +98,19 @@ def _expected(shares: Floats) -> float:
     return square - 2 * float((shares * shares) @ shares) + square**2
 
 
-def _df(shares: Floats) -> float:
-    """Return the degrees of freedom of that sum.
+def _one_way(shares: Floats) -> tuple[float, float]:
+    """Return the same as `_expected`, and the degrees of freedom of the sum, also where one share is nearly all.
 
-    With B the matrix of the quadratic form they are (tr B)² / tr B² (Bell & McCaffrey 2002); the second trace is
-    written in power sums of the clusters' shares. Equal shares give clusters - 1.
+    With B the matrix of the quadratic form they are (tr B)² / tr B² (Bell & McCaffrey 2002). B is the square of
+    diag(shares) - shares × shares, whose diagonal is summed from what is beside it, so that nothing cancels. Equal
+    shares give clusters - 1.
     """
-    squares = shares * shares
-    two, three, four = float(squares.sum()), float(squares @ shares), float(squares @ squares)
-    five = float((squares * squares) @ shares)
-    trace = four - 4 * five + 4 * two * four + two**4 - 4 * two**2 * three + 2 * three**2
-    return _expected(shares) ** 2 / trace
+    kept = shares[shares > 0]
+    root = -np.outer(kept, kept)
+    np.fill_diagonal(root, 0)
+    np.fill_diagonal(root, -root.sum(axis=1))
+    trace = float((root**2).sum())
+    return trace, max(trace**2 / float(((root @ root) ** 2).sum()), 1.0)
 
 
 def _parts(unit: Indices, rater: Indices, scores: Floats, weights: Floats) -> Floats:

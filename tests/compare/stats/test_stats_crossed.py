@@ -9,7 +9,7 @@ from scipy import stats as reference
 
 from kling_nb.compare.stats import Score, Verdict, difference, means, rates, strengths
 from kling_nb.compare.stats.cells import cells
-from kling_nb.compare.stats.crossed import _df, _expected, _parts, spread
+from kling_nb.compare.stats.crossed import _expected, _one_way, _parts, spread
 
 
 def scores(table, level="a"):
@@ -99,8 +99,8 @@ def test_degrees_of_freedom_of_unequal_clusters_are_those_of_the_whole_matrix():
     centre = np.diag(shares) @ (np.eye(7) - np.outer(np.ones(7), shares))
     form = centre @ centre.T
     assert _expected(shares) == pytest.approx(np.trace(form))
-    assert _df(shares) == pytest.approx(np.trace(form) ** 2 / np.trace(form @ form))
-    assert _df(np.full(12, 1 / 12)) == pytest.approx(11)
+    assert _one_way(shares) == pytest.approx((np.trace(form), np.trace(form) ** 2 / np.trace(form @ form)))
+    assert _one_way(np.full(12, 1 / 12))[1] == pytest.approx(11)
 
 
 def test_parts_of_an_unbalanced_study_are_unbiased():
