@@ -111,8 +111,8 @@ def within(seconds: float, question: Callable[[], Reply]) -> Reply | None:
         finally:
             done.set()
 
-    threading.Thread(target=run, name="kling_nb doctor", daemon=True).start()
     try:
+        threading.Thread(target=run, name="kling_nb doctor", daemon=True).start()
         if not done.wait(seconds):
             return None
     except KeyboardInterrupt:
