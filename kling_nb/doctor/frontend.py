@@ -24,7 +24,6 @@ _WIDGETS = {
     "Colab": "third-party widgets are off in Colab until `from google.colab import output; "
     "output.enable_custom_widget_manager()`",
     "VS Code": "VS Code loads widgets from the network, once it was allowed to",
-    _NOBODY: "there is nobody to use them; the form's results are kept",
 }
 
 
@@ -101,8 +100,10 @@ def _widgets(name: str, *, kernel: bool) -> Finding:
         advice = f"`%pip install {' '.join(lacking)}`, then restart the kernel."
         return Finding(SECTION, "widgets", f"no: {', '.join(lacking)} not installed", "problem", advice, value=False)
     if name in _WIDGETS:
-        advice = "" if name == _NOBODY else "If `%kling form` stays empty, `%kling` does the same in a line."
+        advice = "If `%kling form` stays empty, `%kling` does the same in a line."
         return Finding(SECTION, "widgets", f"perhaps: {_WIDGETS[name]}", "note", advice)
+    if name == _NOBODY:
+        return Finding(SECTION, "widgets", "there is nobody to use them; a form's results are kept", value=False)
     if name in (_LAB, "Voila"):
         return Finding(SECTION, "widgets", "yes, as far as a kernel can tell", value=True)
     return Finding(SECTION, "widgets", "perhaps: this front end is not known to show them", "note")
