@@ -99,7 +99,7 @@ class RatingPage:
         """Wait until an item is shown and can be answered."""
         expect(self.find(".kr-progress")).to_have_text(f"{place} of {count}")
         expect(self.find(".kling-rate")).not_to_have_attribute("aria-busy", "true")
-        self.page.wait_for_function("document.querySelectorAll('.kr-pane img').length")
+        expect(self.find(".kr-pane img").first).to_be_visible()
 
     def shown(self):
         """Return the names of the pictures as they stand, left first."""

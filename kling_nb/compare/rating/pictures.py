@@ -2,6 +2,7 @@
 
 import io
 import math
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -59,6 +60,8 @@ class Pictures:
         self._most = most
         self._kept: OrderedDict[tuple[str, bool], bytes] = OrderedDict()
         self._size = 0
+        # Where the kernel can, a form asks in a thread of its own while a cell runs.
+        self._lock = threading.Lock()
 
     def plain(self, sha256: str, read: Callable[[], bytes], *, cover: bool = False) -> bytes:
         """Return a picture as `plain` makes it.
@@ -73,11 +76,14 @@ class Pictures:
             As of `plain`.
         """
         key = (sha256, cover)
-        if key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        made = self._kept[key] = plain(read(), cover=cover)
-        self._size += len(made)
-        while self._size > self._most and len(self._kept) > 1:
-            self._size -= len(self._kept.popitem(last=False)[1])
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        made = plain(read(), cover=cover)
+        with self._lock:
+            self._size += len(made) - len(self._kept.pop(key, b""))
+            self._kept[key] = made
+            while self._size > self._most and len(self._kept) > 1:
+                self._size -= len(self._kept.popitem(last=False)[1])
         return made

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeGuard
 
 from kling_nb.compare.page import as_script
-from kling_nb.compare.rating import assets
+from kling_nb.compare.rating import frontend
 from kling_nb.errors import InvalidRequest
 from kling_nb.request.problems import shown
 
@@ -59,8 +59,8 @@ def html(
     str
         HTML.
     """
-    style = assets.read("rate.css", "page.css")
-    script = assets.script("sha256.js", "page.js")
+    style = frontend.read("rate.css", "page.css")
+    script = frontend.script("sha256.js", "page.js")
     policy = (
         f"default-src 'none'; img-src 'self' file: data:; style-src {_hash(style)}; script-src {_hash(script)}; "
         "base-uri 'none'; form-action 'none'"
@@ -80,7 +80,7 @@ def html(
         "DATA": as_script(data),
         "SCRIPT": script,
     }
-    pieces = assets.read("rate.html").split("@@")
+    pieces = frontend.read("rate.html").split("@@")
     # Every second piece is a name; what is put in is not searched for names again.
     return "".join(parts[piece] if place % 2 else piece for place, piece in enumerate(pieces))
 

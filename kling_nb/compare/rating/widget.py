@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import anywidget
 
-from kling_nb.compare.rating import assets
+from kling_nb.compare.rating import frontend
 from kling_nb.display.notes import note_html
 from kling_nb.errors import KlingError
 
@@ -88,8 +88,8 @@ class RatingWidget(anywidget.AnyWidget):
         As of any widget; none of its own is in its state.
     """
 
-    _esm = assets.script("notebook.js")
-    _css = assets.read("rate.css")
+    _esm = frontend.script("notebook.js")
+    _css = frontend.read("rate.css")
 
     def __init__(self, desk: Desk, **traits: Any) -> None:
         super().__init__(**traits)

@@ -499,3 +499,18 @@ def test_what_the_sandbox_writes_on_its_pictures_is_covered(cat):
         shown = Image.open(io.BytesIO(plain(buffer.getvalue(), cover=True)))
         foot = shown.crop((0, size[1] - band_height(size), *size))
         assert all(abs(low - SURROUND[0]) < 9 and abs(high - SURROUND[0]) < 9 for low, high in foot.getextrema())
+
+
+def test_the_last_pictures_are_kept_and_no_more(cat):
+    from kling_nb.compare.rating.pictures import Pictures, plain
+
+    size, reads = len(plain(cat)), []
+
+    def read(name):
+        return lambda: reads.append(name) or cat
+
+    kept = Pictures(most=2 * size)
+    for name in ("a", "b", "a", "c", "a", "b"):
+        assert kept.plain(name, read(name)) == plain(cat)
+    assert reads == ["a", "b", "c", "b"]
+    assert kept.plain("a", read("a"), cover=True) != plain(cat)

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from kling_nb.compare.rating import assets, ratingpage
+from kling_nb.compare.rating import frontend, ratingpage
 from kling_nb.errors import InvalidRequest
 
 HOSTILE = "</script><!--<b>@@DATA@@"
@@ -38,8 +38,8 @@ def in_javascript(*values):
     """Return what the assets' functions make of values, the last of them a list of expressions of `given`."""
     *given, expressions = values
     # Only declarations: what the page does when it is read needs a browser.
-    page = assets.read("page.js").partition("function sheetOf")[2].partition("\n}\n")[0]
-    code = f"{assets.read('sha256.js')}\nfunction sheetOf{page}\n}}\nconst given = {json.dumps(given)};"
+    page = frontend.read("page.js").partition("function sheetOf")[2].partition("\n}\n")[0]
+    code = f"{frontend.read('sha256.js')}\nfunction sheetOf{page}\n}}\nconst given = {json.dumps(given)};"
     code += f"process.stdout.write(JSON.stringify([{', '.join(expressions)}]));"
     return json.loads(subprocess.run(["node", "-e", code], capture_output=True, check=True).stdout)
 

@@ -54,7 +54,7 @@ function startScreen(source, study, raters, start, read) {
     ...source.words.keeping,
   ];
   const go = trying(problem, async () => {
-    const rater = (study.rater ?? name.value.toWellFormed().normalize("NFC").trim());
+    const rater = (study.rater ?? (name.value.toWellFormed?.() ?? name.value).normalize("NFC").trim());
     if (!rater) {
       name.focus();
       throw new Error("Please give your name or a code: answers are kept under it.");
