@@ -235,15 +235,16 @@ class TestFollowing:
             yield bench
             bench.close()
 
-    def many_under_way(self, bench, count=30):
+    def many_under_way(self, bench, count=30, **options):
         bench.sandbox.hold()
-        jobs = bench.submit_many(count, limit=500)
+        jobs = bench.submit_many(count, limit=500, **options)
         bench.until(lambda: all(job.record.task_id for job in jobs))
         bench.sandbox._shared.requests.clear()
         return jobs
 
     def test_many_tasks_are_asked_for_with_one_call(self, bench):
-        jobs = self.many_under_way(bench)
+        # So often that all are sent before a list has been trusted for as long as it is.
+        jobs = self.many_under_way(bench, poll=0.3)
         bench.until(lambda: bench.lists >= 1)
         bench.sandbox.release()
         assert set(bench.settle(*jobs)) == {"succeeded"}
