@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,20 @@ def test_the_demo_executes_the_quickstart_and_writes_a_page_without_a_key(tmp_pa
     with pytest.raises(SystemExit):
         execute.copy(NOTEBOOKS / "quickstart.ipynb", tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_the_comparison_runs_from_the_question_to_the_table(tmp_path):
+    stored = nbformat.read(NOTEBOOKS / "comparison.ipynb", as_version=4)
+    shutil.copytree(NOTEBOOKS / "photos", tmp_path / "photos")
+    notebook = run_cells(tmp_path, FAST, *(cell.source for cell in stored.cells if cell.cell_type == "code"))
+    shown = outputs(notebook) + outputs(notebook, "text/markdown")
+    assert "12 prompts, 3 raters" in shown
+    assert "before the first answer" in shown
+    assert notebook.cells[-4].outputs[-1]["data"]["text/plain"] == "True"
+    assert (tmp_path / "light" / "answers.csv").exists()
+    assert (tmp_path / "light.pdf").stat().st_size > 10_000
 
 
 @pytest.mark.parametrize("path", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
