@@ -8,7 +8,7 @@ FREE := env -u VIRTUAL_ENV -u KLING_API_KEY -u KLING_BASE_URL -u KLING_WORKSPACE
 # These tests have a target of their own: they need a browser, and the packages of two front ends.
 NO_BROWSER := --ignore=tests/browser
 
-.PHONY: help demo lab test test-all test-slow test-kernels test-browser check format notebooks clean
+.PHONY: help demo lab test test-all test-slow test-kernels test-browser bench bench-short check format notebooks clean
 
 help:
 	@echo "make demo          run the quickstart in the sandbox and write a page to look at"
@@ -19,6 +19,8 @@ help:
 	@echo "make test-slow     only the slow ones"
 	@echo "make test-kernels  the magic's tests with the oldest IPython and ipykernel supported"
 	@echo "make test-browser  the tests in JupyterLab and Notebook 7; needs Chromium (apt-get install chromium)"
+	@echo "make bench         measure against what people would use instead, in under ten minutes"
+	@echo "make bench-short   the same once and small, to see that every row works"
 	@echo "make format        put the code into its standard form"
 	@echo "make notebooks     execute the notebooks anew, in place"
 
@@ -57,6 +59,19 @@ test-kernels: pyproject.toml
 
 test-browser: $(VENV)/with-browser
 	$(FREE) $(BIN)/python -m pytest -n 2 tests/browser $(AGAIN)
+
+# Where what people would use instead cannot be installed, its rows say so and the others are measured.
+$(VENV)/with-bench: $(VENV)/with-demo pyproject.toml
+	$(BIN)/python -m pip install --quiet --group bench || \
+	  for each in bigquery-magics ipyplot jupysql jupyter-ai-magics jupyter-client matplotlib mediapy numpy pandas; do \
+	    $(BIN)/python -m pip install --quiet $$each || echo "$$each cannot be had here"; done
+	@touch $@
+
+bench: $(VENV)/with-bench
+	$(FREE) $(BIN)/python -m tests.benchmarks --json bench.json
+
+bench-short: $(VENV)/with-bench
+	$(FREE) $(BIN)/python -m tests.benchmarks --short
 
 check: $(VENV)/with-lint $(VENV)/with-test
 	$(BIN)/ruff check
