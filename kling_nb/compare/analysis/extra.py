@@ -55,7 +55,12 @@ def _shown(summary: "Summary") -> dict[str, Any]:
         "sentences": summary.sentences,
         "table": _table(summary.lines()),
         "criteria": [
-            {"name": each.criterion, "question": each.question, "table": _table(summary.contrasts(each))}
+            {
+                "name": each.criterion,
+                "question": each.question,
+                "tables": [_table(lines) for lines in (summary.contrasts(each), summary.strengths(each)) if lines],
+                "notes": summary.remarks(each),
+            }
             for each in summary.results
         ],
     }

@@ -136,6 +136,14 @@ class Summary:
         rows = tuple((label, number_with(each)) for label, each in result.strengths.estimates.items())
         return Lines((self.by, "strength (log odds)"), rows, result.strengths.notes)
 
+    def remarks(self, result: Result) -> list[str]:
+        """Return what else there is to say of one criterion: the test, the ranking, and how far raters agree."""
+        found = [self._tested(result)] if any(each.test is not None for each in result.contrasts) else []
+        found += result.strengths.notes if result.strengths is not None else ()
+        if result.alpha is not None:
+            found.append(f"Krippendorff's alpha between raters: {number_with(result.alpha)}.")
+        return found
+
     # ---- as a notebook shows it ---------------------------------------------------------------------
 
     def bundle(self) -> "Bundle":
@@ -162,14 +170,10 @@ class Summary:
     def _details(self, result: Result) -> str:
         parts = [block(esc(result.question, 600))] if result.question else []
         parts.append(tables.html(self.contrasts(result)))
-        if any(each.test is not None for each in result.contrasts):
-            parts.append(block(muted(esc(self._tested(result), 600))))
         strengths = self.strengths(result)
         if strengths is not None:
             parts += [heading("Bradley-Terry"), tables.html(strengths)]
-            parts += [block(muted(esc(note, 600))) for note in strengths.notes]
-        if result.alpha is not None:
-            parts.append(block(esc(f"Krippendorff's alpha between raters: {number_with(result.alpha)}", 200)))
+        parts += [block(muted(esc(remark, 600))) for remark in self.remarks(result)]
         return "".join(parts)
 
     def _tested(self, result: Result) -> str:

@@ -14,7 +14,7 @@ function summaryOf({ by, sentences, table, criteria }) {
     wordTable(table),
     ...table.notes.map((note) => make("p", { class: "note" }, note)),
     ...criteria.map((each) => make("details", {}, make("summary", {}, `${each.name}: every two levels`),
-      make("p", {}, each.question), wordTable(each.table))));
+      make("p", {}, each.question), ...each.tables.map(wordTable), ...each.notes.map((note) => make("p", { class: "note" }, note)))));
 }
 
 function drawResults(results) {
