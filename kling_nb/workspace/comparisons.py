@@ -5,6 +5,7 @@ for it, so that what is paid is paid once. Who may ask for a sample is decided i
 writes, so that two kernels never ask for the same.
 """
 
+import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -66,8 +67,8 @@ class Comparisons:
             It could not be written.
         """
         marks = ", ".join("?" * len(StoredComparison._fields))
-        with self._database.transaction() as connection:
-            connection.execute(f"INSERT OR IGNORE INTO comparisons VALUES ({marks})", comparison)  # noqa: S608
+        insert = f"INSERT OR IGNORE INTO comparisons VALUES ({marks})"  # noqa: S608
+        self._database.commit(lambda connection: connection.execute(insert, comparison))
 
     def find(self, gateway: str, name: str) -> list[StoredComparison]:
         """Return the comparisons of an id or a name at a gateway, newest first."""
@@ -139,7 +140,8 @@ class Comparisons:
             It could not be written; then nothing was.
         """
         may_go = set(replacing)
-        with self._database.transaction() as connection:
+
+        def claim(connection: sqlite3.Connection) -> list[tuple[TaskRecord, int]]:
             claimed = []
             for record, sample in wanted:
                 key = [record.gateway, record.digest, sample]
@@ -149,7 +151,9 @@ class Comparisons:
                     connection.execute("INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?)", [*key, record.id])
                     claimed.append((record, sample))
             self._leases.sign(connection)
-        return claimed
+            return claimed
+
+        return self._database.commit(claim)
 
     def _select(self, clause: str, values: list[str]) -> list[StoredComparison]:
         names = ", ".join(StoredComparison._fields)

@@ -8,14 +8,16 @@ once, whatever the time-out. The rollback journal and not WAL, which network fil
 import ctypes
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from kling_nb.errors import WorkspaceError
 from kling_nb.workspace import schema
 
 _BUSY_SECONDS = 30
+_Result = TypeVar("_Result")
 
 
 class Database:
@@ -69,19 +71,32 @@ class Database:
         with self._explained(), self._lock:
             return self._connection.execute(query, values).fetchall()
 
-    @contextmanager
-    def transaction(self) -> Iterator[sqlite3.Connection]:
-        """Read and write as one step, durably: all of it or, when anything is raised, nothing."""
+    def commit(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
+        """Read and write as one step, durably: all of it or, when anything is raised, nothing.
+
+        Parameters
+        ----------
+        work : callable
+            Given the connection. It must not wait for anything.
+
+        Returns
+        -------
+        object
+            What it returned, once that is on the disk.
+        """
+        # No context manager: an interrupt between two calls of its own would leave the transaction open.
         with self._explained(), self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
             try:
-                yield self._connection
+                # Inside, because an interrupt that came while it waited for another kernel is raised after it.
+                self._connection.execute("BEGIN IMMEDIATE")
+                result = work(self._connection)
                 self._connection.execute("COMMIT")
             except BaseException:
                 # A full disk ends the transaction by itself.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+            return result
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

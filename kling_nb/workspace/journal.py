@@ -93,10 +93,14 @@ class Journal:
             It could not be written; then nothing was.
         """
         records = list(records)
+        values = [rows.to_row(record) for record in records]
+
+        def write(connection: sqlite3.Connection) -> None:
+            connection.executemany(rows.INSERT, values)
+            self.leases.sign(connection)
+
         try:
-            with self._database.transaction() as connection:
-                connection.executemany(rows.INSERT, [rows.to_row(record) for record in records])
-                self.leases.sign(connection)
+            self._database.commit(write)
         except WorkspaceError as error:
             name = self._used_twice(records) if isinstance(error.__cause__, sqlite3.IntegrityError) else None
             if name is None:
@@ -123,9 +127,8 @@ class Journal:
             It could not be written; then nothing was.
         """
         me = self._me()
-        with self._database.transaction() as connection:
-            values = [{**rows.to_row(record), "me": me} for record in records]
-            written = connection.executemany(rows.UPSERT, values).rowcount
+        values = [{**rows.to_row(record), "me": me} for record in records]
+        written = self._database.commit(lambda connection: connection.executemany(rows.UPSERT, values).rowcount)
         return written == len(records)
 
     def get(self, some_id: str) -> TaskRecord | None:

@@ -92,7 +92,8 @@ class Leases:
         WorkspaceError
             It could not be written; then the task must not be sent.
         """
-        with self._database.transaction() as connection:
+
+        def begin(connection: sqlite3.Connection) -> Begun:
             found = connection.execute("SELECT * FROM tasks WHERE id = ?", [record.id]).fetchone()
             mine_to_write = (record.owner, self._me())
             # Uncertain is one that the user would have sent again all the same.
@@ -103,7 +104,9 @@ class Leases:
             if theirs and mine + theirs + record.n > limit:
                 return Begun("full", replace(record, task_status="planned"), theirs)
             connection.execute(rows.UPSERT, {**rows.to_row(record), "me": self._me()})
-        return Begun("begun", record, theirs)
+            return Begun("begun", record, theirs)
+
+        return self._database.commit(begin)
 
     def acknowledge(self, record: TaskRecord) -> bool:
         """Write down that the gateway took a task, whoever has it in hand: what is known to be paid is known.
@@ -125,14 +128,17 @@ class Leases:
         WorkspaceError
             It could not be written.
         """
-        with self._database.transaction() as connection:
+
+        def acknowledge(connection: sqlite3.Connection) -> bool:
             found = connection.execute("SELECT owner, task_id FROM tasks WHERE id = ?", [record.id]).fetchone()
             if found is not None and found["task_id"] not in (None, record.task_id):
                 return False
             # A process that is closing lets go of it with the same step.
-            record = replace(record, owner=self._me() if record.owner else "")
-            connection.execute(rows.UPSERT, {**rows.to_row(record), "me": found["owner"] if found else ""})
-        return True
+            ours = replace(record, owner=self._me() if record.owner else "")
+            connection.execute(rows.UPSERT, {**rows.to_row(ours), "me": found["owner"] if found else ""})
+            return True
+
+        return self._database.commit(acknowledge)
 
     def is_sending(self, some_id: str) -> bool:
         """Tell whether a task is still this process's to send."""
@@ -165,7 +171,8 @@ class Leases:
             As it is now, and this process's; None when it belongs to another, or there is no such task.
         """
         me = self._me()
-        with self._database.transaction() as connection:
+
+        def take(connection: sqlite3.Connection) -> TaskRecord | None:
             found = connection.execute(
                 "SELECT tasks.*, beat_at FROM tasks LEFT JOIN kernels ON kernels.owner = tasks.owner WHERE id = ?",
                 [some_id],
@@ -178,7 +185,9 @@ class Leases:
                     return None
                 connection.execute("UPDATE tasks SET owner = ? WHERE id = ?", [me, some_id])
                 self.sign(connection)
-        return replace(record, owner=me)
+            return replace(record, owner=me)
+
+        return self._database.commit(take)
 
     def is_free(self, owner: str) -> bool:
         """Tell whether what an owner had in hand may be taken over; this process's own may."""
@@ -195,16 +204,18 @@ class Leases:
 
     def release(self, ids: Iterable[str]) -> None:
         """Let go of tasks, so that any kernel may take them."""
-        with self._database.transaction() as connection:
-            connection.executemany(
-                "UPDATE tasks SET owner = '' WHERE id = ? AND owner = ?", [(each, self._me()) for each in ids]
-            )
+        values = [(each, self._me()) for each in ids]
+        let_go = "UPDATE tasks SET owner = '' WHERE id = ? AND owner = ?"
+        self._database.commit(lambda connection: connection.executemany(let_go, values))
 
     def beat(self) -> None:
         """Give a sign of life, for kernels on other machines; forget those long silent."""
-        with self._database.transaction() as connection:
+
+        def beat(connection: sqlite3.Connection) -> None:
             self.sign(connection)
             connection.execute("DELETE FROM kernels WHERE beat_at < ?", [self._clock() - _FORGOTTEN])
+
+        self._database.commit(beat)
 
     def sign(self, connection: sqlite3.Connection) -> None:
         """Give a sign of life within a transaction of the caller's."""

@@ -78,8 +78,9 @@ class Measures:
             They could not be written; then none was.
         """
         marks = ", ".join("?" * len(StoredResult._fields))
-        with self._database.transaction() as connection:
-            connection.executemany(f"INSERT OR REPLACE INTO measures VALUES ({marks})", list(results))  # noqa: S608
+        insert = f"INSERT OR REPLACE INTO measures VALUES ({marks})"  # noqa: S608
+        values = list(results)
+        self._database.commit(lambda connection: connection.executemany(insert, values))
 
 
 _SELECT = f"SELECT {', '.join(StoredResult._fields)} FROM measures"  # noqa: S608

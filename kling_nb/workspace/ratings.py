@@ -57,9 +57,8 @@ class Ratings:
         WorkspaceError
             It could not be written.
         """
-        with self._database.transaction() as connection:
-            values = (some_id, comparison, created_at, plan)
-            connection.execute("INSERT OR IGNORE INTO ratings VALUES (?, ?, ?, ?)", values)
+        insert, values = "INSERT OR IGNORE INTO ratings VALUES (?, ?, ?, ?)", (some_id, comparison, created_at, plan)
+        self._database.commit(lambda connection: connection.execute(insert, values))
 
     def of(self, comparison: str) -> list[str]:
         """Return the plans of a comparison's ratings, oldest first."""
@@ -84,8 +83,8 @@ class Ratings:
         WorkspaceError
             They could not be written; then none was.
         """
-        with self._database.transaction() as connection:
-            return connection.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", answers).rowcount
+        insert, values = "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", list(answers)
+        return self._database.commit(lambda connection: connection.executemany(insert, values).rowcount)
 
     def answers(self, rating: str) -> list[str]:
         """Return the answers of a rating, in the order of time."""
@@ -100,9 +99,8 @@ class Ratings:
         WorkspaceError
             It could not be written.
         """
-        with self._database.transaction() as connection:
-            values = (comparison, created_at, analysis)
-            connection.execute("INSERT OR IGNORE INTO analyses VALUES (?, ?, ?)", values)
+        insert, values = "INSERT OR IGNORE INTO analyses VALUES (?, ?, ?)", (comparison, created_at, analysis)
+        self._database.commit(lambda connection: connection.execute(insert, values))
 
     def analyses(self, comparison: str) -> list[str]:
         """Return the analyses that were fixed for a comparison, oldest first."""

@@ -202,8 +202,8 @@ def migrate(connection: sqlite3.Connection, path: Path) -> None:
     """
     check(connection, path)
     while version(connection) < len(MIGRATIONS):
-        connection.execute("BEGIN IMMEDIATE")
         try:
+            connection.execute("BEGIN IMMEDIATE")
             # Another kernel may have migrated it while this one waited for the lock.
             number = version(connection)
             if number < len(MIGRATIONS):

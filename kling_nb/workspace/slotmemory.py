@@ -44,5 +44,5 @@ class SlotMemory:
         WorkspaceError
             It could not be written.
         """
-        with self._database.transaction() as connection:
-            connection.execute(_WRITE, {"gateway": gateway, "model_name": model_name, **asdict(limit)})
+        values = {"gateway": gateway, "model_name": model_name, **asdict(limit)}
+        self._database.commit(lambda connection: connection.execute(_WRITE, values))

@@ -355,8 +355,7 @@ class TestClocks:
 class TestTakenWhileThisMachineSlept:
     def taken_by_another(self, bench, job, status):
         change = "UPDATE tasks SET owner = 'another|boot|space|1|2', task_status = ? WHERE id = ?"
-        with bench.store.journal._database.transaction() as connection:
-            connection.execute(change, [status, job.record.id])
+        bench.store.journal._database.commit(lambda connection: connection.execute(change, [status, job.record.id]))
 
     @pytest.mark.parametrize("status", ["planned", "uncertain", "cancelled", "failed"])
     def test_an_answer_that_comes_late_is_written_down_all_the_same(self, bench, sandbox, status, eventually):

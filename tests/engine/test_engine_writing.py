@@ -94,8 +94,8 @@ class TestLater:
         bench.store.book.fails = lambda record: WorkspaceError("Full.") if record.task_status == "succeeded" else None
         job = bench.submit()
         bench.settle(job)
-        with bench.store.journal._database.transaction() as connection:
-            connection.execute("UPDATE tasks SET owner = 'another'")
+        change = "UPDATE tasks SET owner = 'another'"
+        bench.store.journal._database.commit(lambda connection: connection.execute(change))
         bench.store.book.fails = lambda record: None
         eventually(lambda: bench.runner.jobs == {})
         assert (bench.stored(job).task_status, bench.stored(job).owner, job.aside) == ("submitted", "another", True)

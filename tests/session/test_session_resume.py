@@ -125,8 +125,8 @@ def other_kernel(kling, cat):
     """The name of a process on another machine that has just given a sign of life."""
     kling.generate("first", subject_images=cat)
     name = "another-machine|boot|space|1|2"
-    with kling.session.workspace.journal._database.transaction() as connection:
-        connection.execute("INSERT INTO kernels VALUES (?, ?)", [name, time.time()])
+    insert, values = "INSERT INTO kernels VALUES (?, ?)", [name, time.time()]
+    kling.session.workspace.journal._database.commit(lambda connection: connection.execute(insert, values))
     return name
 
 

@@ -186,8 +186,7 @@ def test_kernels_that_open_at_once_migrate_once(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_newer_journal_is_refused_and_left_alone(journal, read_only):
-    with journal._database.transaction() as connection:
-        connection.execute("PRAGMA user_version = 7")
+    journal._database.commit(lambda connection: connection.execute("PRAGMA user_version = 7"))
     journal.close()
     before = journal.path.read_bytes()
     with pytest.raises(WorkspaceError, match=r"newer kling_nb .journal version 7; this one reads ") as caught:

@@ -226,14 +226,13 @@ class Kernels(RuleBasedStateMachine):
 
     @rule(kernel=KERNEL)
     def fail_midway(self, kernel):
-        def fail():
-            with self.journal(kernel)._database.transaction() as connection:
-                connection.execute("UPDATE tasks SET owner = 'nobody', task_status = 'failed'")
-                connection.execute("DELETE FROM kernels")
-                raise ZeroDivisionError
+        def fail(connection):
+            connection.execute("UPDATE tasks SET owner = 'nobody', task_status = 'failed'")
+            connection.execute("DELETE FROM kernels")
+            raise ZeroDivisionError
 
         with pytest.raises(ZeroDivisionError):
-            fail()
+            self.journal(kernel)._database.commit(fail)
 
     @precondition(lambda self: self.tasks)
     @rule(kernel=st.integers(1, 2))
