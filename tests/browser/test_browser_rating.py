@@ -175,6 +175,27 @@ def test_answers_wait_for_a_kernel_at_work_and_nothing_stays_in_the_notebook(ope
 
 
 @pytest.mark.parametrize("front_end", ["lab"], indirect=True)
+def test_what_was_refused_is_sent_again_though_more_is_refused_during_the_click(open_rating):
+    rating = open_rating("4, 'Anna'", width=800)
+    notebook = rating.notebook
+    rating.root.get_by_role("button", name="Start as Anna").click()
+    rating.expect_item(1)
+    notebook.kernel_run("desk.broken = True")
+    rating.press("ArrowUp")
+    rating.expect_item(2)
+    expect(rating.news).to_contain_text("The disk is full. 1 answer is kept on this page.")
+    rating.root.get_by_role("button", name="Send again").hover()
+    notebook.page.mouse.down()
+    rating.press("ArrowDown")
+    rating.expect_item(3)
+    expect(rating.news).to_contain_text("The disk is full. 2 answers are kept on this page.")
+    notebook.kernel_run("desk.broken = False")
+    notebook.page.mouse.up()
+    expect(rating.news).to_have_text("")
+    assert [each[2] for each in notebook.kernel_value(STORED)] == ["left", "right"]
+
+
+@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
 def test_no_answer_is_lost_to_a_refusal_a_reload_or_a_restart(open_rating):
     rating = open_rating("3, 'Anna'", theme="dark", width=800)
     notebook = rating.notebook

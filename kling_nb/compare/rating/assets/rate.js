@@ -277,7 +277,10 @@ class Rating {
       return;
     }
     for (const place of this.#body.querySelectorAll(".kr-news")) {
-      place.replaceChildren(...[news.text, news.again && button("Send again", news.again)].filter(Boolean));
+      // The same button as long as there is one: a press ends on what it began on.
+      const offered = news.again && place.querySelector("button");
+      if (offered) place.firstChild.data = news.text;
+      else place.replaceChildren(...[news.text, news.again && button("Send again", () => this.#news.again?.())].filter(Boolean));
       place.classList.toggle("kr-problem", Boolean(news.again));
     }
     for (const each of this.#body.querySelectorAll(".kr-settled")) each.disabled = Boolean(news.waiting);
