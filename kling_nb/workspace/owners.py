@@ -45,7 +45,12 @@ def _started(pid: int) -> str:
 
 def this_process() -> str:
     """Return the name of the process that this runs in."""
-    pid = os.getpid()
+    return _name(os.getpid())
+
+
+@functools.cache
+def _name(pid: int) -> str:
+    # Asked for with every step of every task; a process that was forked has another number.
     return "|".join((*_machine(), str(pid), _started(pid)))
 
 

@@ -68,6 +68,10 @@ class Workspace:
             The folder or the journal cannot be made or opened.
         """
         self._notice_fork()
+        journal = self._journal
+        # Every step of every task comes by here, in a dozen threads: none is to wait while another looks.
+        if journal is not None and journal.in_place:
+            return journal
         with self._lock:
             if self._journal is not None and not self._journal.in_place:
                 self.close()
