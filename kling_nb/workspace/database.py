@@ -9,15 +9,25 @@ import ctypes
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from kling_nb.errors import WorkspaceError
 from kling_nb.workspace import schema
 
 _BUSY_SECONDS = 30
 _Result = TypeVar("_Result")
+
+
+class _Step:
+    """Something to be written, and what came of it."""
+
+    def __init__(self, work: Callable[[sqlite3.Connection], Any]) -> None:
+        self.work = work
+        self.done = False
+        self.result: Any = None
+        self.error: BaseException | None = None
 
 
 class Database:
@@ -39,6 +49,8 @@ class Database:
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         self.path = path
         self._lock = threading.RLock()
+        self._line = threading.Lock()
+        self._steps: list[_Step] = []
         with self._explained():
             self._connection = _open_to_read(path) if read_only else _open(f"{_uri(path)}?mode=rwc", path)
         self._file = _identity(path)
@@ -74,16 +86,53 @@ class Database:
     def commit(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         """Read and write as one step, durably: all of it or, when anything is raised, nothing.
 
+        What several threads want at once is flushed once: a flush to the disk takes longer than everything else
+        that is done for a task, and a dozen threads wait for theirs. Each step stands alone all the same: one that
+        fails leaves no trace and takes no other with it.
+
         Parameters
         ----------
         work : callable
-            Given the connection. It must not wait for anything.
+            Given the connection. It must not wait for anything, may be called in another thread, and is called
+            again, alone, when it has failed or what it was to be written with has.
 
         Returns
         -------
         object
             What it returned, once that is on the disk.
         """
+        if threading.current_thread() is threading.main_thread():
+            # Interrupts come there, and could leave open what has become of the steps of others.
+            return self._write(work)
+        step = _Step(work)
+        with self._line:
+            self._steps.append(step)
+        with self._lock:
+            if not step.done:
+                self._write_all()
+        if step.error is not None:
+            raise step.error
+        result: _Result = step.result
+        return result
+
+    def _write_all(self) -> None:
+        """Do every step that waits; the lock is held."""
+        with self._line:
+            steps, self._steps = self._steps, []
+        alone = steps
+        if len(steps) > 1:
+            # What goes wrong is met again by the step that it comes from.
+            with suppress(BaseException):
+                alone = self._write(lambda connection: [step for step in steps if not _do(step, connection)])
+        for step in alone:
+            try:
+                step.result = self._write(step.work)
+            except BaseException as error:  # noqa: BLE001 - raised in the thread that asked for it
+                step.error = error
+        for step in steps:
+            step.done = True
+
+    def _write(self, work: Callable[[sqlite3.Connection], _Result]) -> _Result:
         # No context manager: an interrupt between two calls of its own would leave the transaction open.
         with self._explained(), self._lock:
             try:
@@ -104,6 +153,23 @@ class Database:
             yield
         except (sqlite3.Error, OSError) as error:
             raise WorkspaceError(f"The journal {self.path} cannot be used: {error}.") from error
+
+
+def _do(step: _Step, connection: sqlite3.Connection) -> bool:
+    """Do one step of several; tell whether it is done, or undone."""
+    connection.execute("SAVEPOINT step")
+    try:
+        step.result = step.work(connection)
+    except Exception:
+        if not connection.in_transaction:
+            # A full disk ends the transaction by itself, and with it the steps before this one.
+            raise
+        connection.execute("ROLLBACK TO step")
+        return False
+    finally:
+        if connection.in_transaction:
+            connection.execute("RELEASE step")
+    return True
 
 
 def _open(uri: str, path: Path) -> sqlite3.Connection:
