@@ -1,5 +1,6 @@
 """The one follower: asks the gateway how the tasks under way are, as rarely as it can."""
 
+import contextlib
 import random
 import threading
 import time
@@ -19,14 +20,16 @@ if TYPE_CHECKING:
 LIST_FROM = 3
 """From so many tasks under way on, one list call takes the place of single ones."""
 TOGETHER = 0.4
-"""Seconds: tasks that are due within so short a time are asked for together."""
+"""Seconds: where one question tells of many, what is due within so short a time counts as asked for with it."""
 LIST_TRIES = 3
 """Times in a row that the list may fail while single questions are answered, before it is given up."""
 LIST_TRUST = 12
 """Times in a row that a list may call a task unfinished before the task itself is asked: some lists lag, or
-use words that nobody knows. Twice the usual time has about fifteen looks in it."""
+use words that nobody knows."""
+LIST_TRUST_FOR = 1.5
+"""The same in usual times of a task, where they are known: a list that tells of many is asked many times in one."""
 LIST_LAGS = 3
-"""Tasks that were done while the list still called them unfinished, before it is given up."""
+"""Tasks that were done while the list called them, and all others, unfinished, before it is given up."""
 UNKNOWN_LIMIT = 20
 """Looks that may find no such task before it is called uncertain."""
 UNKNOWN_FOR = 15.0
@@ -59,6 +62,7 @@ class Follower:
         self._list_failed = False
         self._list_failures = 0
         self._list_lags = 0
+        self._begun = 0
 
     def follow(self, job: Job, state: TaskState | None = None) -> None:
         """Follow a task until it ends; a task that has succeeded is asked for once, for fresh URLs.
@@ -72,6 +76,8 @@ class Follower:
         """
         with self._runner.changed:
             job.collected = False
+            self._begun += 1
+            job.number = self._begun
             self._followed[job.record.id] = job
             if state is not None:
                 self._news[job.record.id] = state
@@ -102,7 +108,7 @@ class Follower:
                     self._thread = None
                     return
                 if not due:
-                    runner.changed.wait(min(LONGEST_NAP, max(0.01, at - time.monotonic())))
+                    runner.changed.wait(min(LONGEST_NAP, max(0.002, at - time.monotonic())))
                     continue
                 under_way = len(self._followed)
             try:
@@ -114,21 +120,28 @@ class Follower:
                 self._back_off(errors.KlingError(f"{type(error).__name__}: {error}"), due)
 
     def _due(self, now: float) -> tuple[list[Job], float]:
-        times = {job.record.id: self._next_look(job, now) for job in self._followed.values()}
+        usual = {model: self._usual(model) for model in {job.record.model_name for job in self._followed.values()}}
+        many = len(self._followed) if self._lists and len(self._followed) >= LIST_FROM else 1
+        times = {
+            job.record.id: self._next_look(job, now, usual[job.record.model_name], many)
+            for job in self._followed.values()
+        }
         earliest = max(min(times.values(), default=now), self._not_before)
         if earliest > now:
             return [], earliest
-        due = [job for job in self._followed.values() if times[job.record.id] <= now + TOGETHER]
+        soon = now + (TOGETHER if many > 1 else 0.0)
+        due = [job for job in self._followed.values() if times[job.record.id] <= soon]
         # Those not asked for longest come first: one whose questions always fail must not starve the others.
         return sorted(due, key=lambda job: job.looked or 0.0), now
 
-    def _next_look(self, job: Job, now: float) -> float:
+    def _next_look(self, job: Job, now: float, usual: polling.Typical | None, many: int) -> float:
         if job.record.task_status == "succeeded" or job.record.id in self._news:
             return now
-        return polling.next_look(now, job.began, job.looked, self._usual(job), job.poll_interval)
+        together = 1 if job.unlisted else many
+        return polling.next_look(now, job.began, job.looked, usual, job.poll_interval, together)
 
-    def _usual(self, job: Job) -> polling.Typical | None:
-        return polling.typical(self._runner.durations(job.record.model_name))
+    def _usual(self, model_name: str) -> polling.Typical | None:
+        return polling.typical(self._runner.durations(model_name))
 
     def _ask(self, due: list[Job], *, together: bool) -> None:
         self._list_failed = False
@@ -142,7 +155,7 @@ class Follower:
     def _ask_for_list(self, due: list[Job]) -> list[Job]:
         """Ask for many at once; return the due ones that must be asked for one by one."""
         try:
-            listed = self._runner.remote.query_many(1, min(500, max(30, 2 * len(self._followed))))
+            listed = self._runner.remote.query_many(1, self._page())
         except ListUnavailable:
             self._lists = False
         except errors.KlingError:
@@ -153,24 +166,58 @@ class Follower:
             return self._take_list(listed, due)
         return due
 
+    def _page(self) -> int:
+        """Return how many of the newest tasks to ask for: back to the oldest that is followed, if that is not far."""
+        with self._runner.changed:
+            oldest = min((job.number for job in self._followed.values()), default=self._begun)
+            return min(500, max(30, min(self._begun - oldest + 10, 4 * len(self._followed))))
+
     def _take_list(self, listed: list[TaskState], due: list[Job]) -> list[Job]:
         """Take what a list says of the tasks followed; return the due ones that it does not name."""
         states = {state.task_id: state for state in listed}
         told: set[str] = set()
         with self._runner.changed:
             followed = list(self._followed.values())
+        ended = [job for job in followed if self._has_ended(job, states.get(job.record.task_id or ""))]
+        if ended:
+            # One that ends between two questions is no lag.
+            self._list_lags = 0
+        self._free(ended)
         for job in followed:
             state = states.get(job.record.task_id or "")
             # A list may leave out the URLs; then the task itself is asked.
+            job.unlisted = state is None
             if state is None or (state.task_status == "succeeded" and not state.images):
                 continue
             self._take(job, state)
-            job.listed += 1
-            if job.listed < LIST_TRUST or state.task_status not in UNDER_WAY:
+            if state.task_status not in UNDER_WAY or self._trusts_list(job):
                 told.add(job.record.id)
         for state in listed:
             self._runner.found(state)
         return [job for job in due if job.record.id not in told]
+
+    def _has_ended(self, job: Job, state: TaskState | None) -> bool:
+        return state is not None and bool(job.occupies) and state.task_status not in UNDER_WAY
+
+    def _free(self, ended: list[Job]) -> None:
+        """Have the next tasks sent in the place of those that have ended, which is written down meanwhile."""
+        with self._runner.changed:
+            for job in ended:
+                job.over = True
+        for model_name in {job.record.model_name for job in ended}:
+            # What goes wrong with the next tasks is not to end what is done for these.
+            with contextlib.suppress(Exception):
+                self._runner.queue.freed(model_name)
+
+    def _trusts_list(self, job: Job) -> bool:
+        """Count that the list calls a task unfinished; tell whether that is to be believed."""
+        now = time.monotonic()
+        job.listed_since = job.listed_since if job.listed else now
+        job.listed += 1
+        if job.listed < LIST_TRUST:
+            return True
+        usual = None if job.poll_interval is not None else self._usual(job.record.model_name)
+        return usual is not None and now - job.listed_since < LIST_TRUST_FOR * usual.median
 
     def _look(self, job: Job) -> None:
         job.looked = time.monotonic()
@@ -189,6 +236,8 @@ class Follower:
             self._list_lags += 1
             self._lists = self._lists and self._list_lags < LIST_LAGS
         job.listed = 0
+        if self._has_ended(job, state):
+            self._free([job])
         self._take(job, state)
 
     def _not_found(self, job: Job, error: errors.RequestRefused) -> None:

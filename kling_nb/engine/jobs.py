@@ -98,6 +98,8 @@ class Job:
         Send it again also where its absence cannot be proven: the user has decided.
     unwanted : bool
         Do not send it any more, should what is under way come to nothing: the user has interrupted.
+    over : bool
+        The gateway has said that it has ended: its slots are free, also before that is written down.
     aside : bool
         Leave it alone: it waits for the user's word, or another kernel has it now.
     unwritten : callable, optional
@@ -118,11 +120,15 @@ class Job:
     refused_alone: int = 0
     claimed: bool = False
     sought: bool = False
+    over: bool = False
     aside: bool = False
     unwanted: bool = False
     began: float = field(default_factory=time.monotonic)
     looked: float | None = None
     listed: int = 0
+    listed_since: float = 0.0
+    unlisted: bool = False
+    number: int = 0
     asked_in_vain: int = 0
     unknown_since: float = 0.0
     collecting: int = 0
@@ -165,7 +171,7 @@ class Job:
     @property
     def occupies(self) -> int:
         """Slots of the account that it holds now."""
-        holds = self.record.task_status in ("sending", "submitted", "processing") and not self.aside
+        holds = self.record.task_status in ("sending", "submitted", "processing") and not (self.over or self.aside)
         return self.record.n if holds else 0
 
 

@@ -209,7 +209,7 @@ class Queue:
                 job.allowed = max(state[pool].limit, self._mine(pool) + self._theirs.get(pool, 0) + job.record.n)
                 # Not yet written: from here on it counts as occupying slots.
                 job.record = replace(job.record, task_status="sending")
-                job.note = ""
+                job.over, job.note = False, ""
         for job in starting:
             self._start(job)
 

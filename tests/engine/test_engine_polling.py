@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from kling_nb.engine.polling import FIRST, LONGEST, SHORTEST, Typical, next_look, typical
+from kling_nb.engine.polling import FIRST, GUESSING, LONGEST, MANY, SHORTEST, Typical, next_look, typical
 
 times = st.floats(0, 1e6)
 usuals = st.none() | st.lists(st.floats(0.1, 5000), min_size=3, max_size=20).map(typical)
@@ -19,7 +19,7 @@ class TestTypical:
 
     def test_summary(self):
         assert typical([3.0, 1.0, 2.0]) == Typical(1.0, 2.0)
-        assert typical([float(number) for number in range(1, 101)]) == Typical(11.0, 51.0)
+        assert typical([float(number) for number in range(1, 101)]) == Typical(21.0, 51.0)
 
     @given(st.lists(st.floats(0, 1e6), max_size=60))
     def test_lies_within(self, durations):
@@ -32,8 +32,11 @@ class TestFirstLook:
     def test_nothing_known(self):
         assert next_look(100.0, 100.0, None, None) == 101.0
 
-    def test_just_before_the_quickest_were_done(self):
-        assert next_look(100.0, 100.0, None, Typical(20.0, 30.0)) == 118.0
+    def test_when_the_quickest_were_done(self):
+        assert next_look(100.0, 100.0, None, Typical(20.0, 30.0)) == 120.0
+
+    def test_of_many_that_nothing_is_known_of_some_may_be_quick(self):
+        assert next_look(100.0, 100.0, None, None, together=3) < 100.5
 
     def test_quick_tasks(self):
         assert next_look(100.0, 100.0, None, Typical(0.01, 0.02)) == 100.0 + SHORTEST
@@ -47,15 +50,32 @@ class TestFirstLook:
 
 class TestLaterLooks:
     def test_around_the_usual_time(self):
-        assert next_look(120.0, 100.0, 120.0, Typical(20.0, 30.0)) == 123.0
+        assert next_look(120.0, 100.0, 120.0, Typical(20.0, 30.0)) == pytest.approx(123.15)
+
+    def test_of_many_one_or_another_ends_any_moment(self):
+        usual = Typical(20.0, 30.0)
+        gaps = [next_look(120.0, 100.0, 120.0, usual, together=each) - 120.0 for each in (1, MANY, 2 * MANY, 20)]
+        assert gaps == pytest.approx([3.15, 3.15, 1.575, 1.1025])
+
+    @given(st.floats(0.5, 100), st.integers(1, 400))
+    def test_a_list_is_asked_for_less_than_twice_a_task(self, median, many):
+        # So many tasks are under way at any time, each takes the median, and each question tells of all of them.
+        gap = next_look(1e3, 1e3 - median, 1e3, Typical(0.7 * median, median), together=many) - 1e3
+        assert gap == pytest.approx(SHORTEST) or median / gap / many < 10.0 / min(many, MANY)
+
+    def test_a_slow_one_is_asked_for_more_and_more_rarely(self):
+        usual = Typical(20.0, 30.0)
+        gaps = [next_look(100.0 + age, 100.0, 100.0 + age, usual) - 100.0 - age for age in (20, 59, 90, 900)]
+        assert gaps == pytest.approx([3.15, 3.15, 6.3, LONGEST])
 
     def test_slower_and_slower(self):
         assert next_look(110.0, 100.0, 110.0, None) == 111.5
         assert next_look(140.0, 100.0, 140.0, None) == 146.0
 
     def test_bounds(self):
-        assert next_look(100.1, 100.0, 100.1, None) == 100.1 + SHORTEST
+        assert next_look(100.1, 100.0, 100.1, None) == 100.1 + GUESSING
         assert next_look(9000.0, 100.0, 9000.0, None) == 9000.0 + LONGEST
+        assert next_look(100.001, 100.0, 100.001, Typical(0.001, 0.002)) == 100.001 + SHORTEST
 
     @given(times, times, st.none() | times, usuals)
     def test_always_sane(self, now, began, looked, usual):
