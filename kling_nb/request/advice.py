@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _GPS_IFD = 0x8825
 _GPS_LATITUDE = 2
+_REMEMBERED = 4_096
+_places: dict[str, bool] = {}
 
 
 def warnings(model_name: str, references: Sequence[Reference], callback_url: str | None) -> tuple[str, ...]:
@@ -57,6 +59,15 @@ def has_place(data: bytes) -> bool:
         return False
 
 
+def _has_place(sha256: str, data: bytes) -> bool:
+    # One picture is the reference of many tasks.
+    if sha256 not in _places:
+        if len(_places) >= _REMEMBERED:
+            _places.clear()
+        _places[sha256] = has_place(data)
+    return _places[sha256]
+
+
 def _exif_of_png(data: bytes) -> "Image.Exif":
     """Find the EXIF of a PNG wherever it stands: Pillow would decode the pixels to get behind them."""
     from PIL import Image
@@ -87,7 +98,7 @@ def _on_repeats(references: Sequence[Reference]) -> Iterator[str]:
 def _on_places(references: Sequence[Reference]) -> Iterator[str]:
     for image in references:
         # Whatever was converted has lost its metadata.
-        if image.data is not None and not image.changes and has_place(image.data):
+        if image.data is not None and not image.changes and _has_place(image.sha256, image.data):
             yield f"{quoted(image.name)} carries GPS coordinates in its metadata; it is sent as it is"
 
 

@@ -7,6 +7,7 @@ from kling_nb import imagedata
 from kling_nb.errors import InvalidRequest
 from kling_nb.records import MAX_SUBJECTS, Reference, Role
 from kling_nb.request import prepare
+from kling_nb.request.fitting import Encoded
 from kling_nb.request.places import Leaf, Place
 from kling_nb.request.problems import Unsuitable, printable, quoted, shortened
 from kling_nb.request.sources import leaves
@@ -16,6 +17,8 @@ MAX_COLLECTED = 100
 
 _FIELDS = {"subject": "subject_images", "scene": "scene_image", "style": "style_image"}
 _MAX_NAME = 200
+_REMEMBERED = 4_096
+_sound: dict[str, tuple[str, int, int]] = {}
 
 
 def collect(value: Any, role: Role, *, name: str | None = None, fit: bool = False, start: int = 0) -> list[Reference]:
@@ -67,14 +70,15 @@ def _reference(leaf: Leaf, role: Role, *, fit: bool) -> Reference:
     try:
         if leaf.picture is not None:
             sent = prepare.from_pixels(leaf.picture, fit=fit)
+            sha256 = _sha256(sent.data)
         else:
-            sent = prepare.from_file(leaf.data or b"", fit=fit)
+            sent, sha256 = _from_file(leaf.data or b"", fit=fit)
     except (Unsuitable, imagedata.NotAnImage) as problem:
         raise Unsuitable(str(problem), leaf.name) from None
     return Reference(
         role,
         name,
-        _sha256(sent.data),
+        sha256,
         media_type=sent.media_type,
         width=sent.width,
         height=sent.height,
@@ -83,6 +87,22 @@ def _reference(leaf: Leaf, role: Role, *, fit: bool) -> Reference:
         origin=leaf.origin,
         data=sent.data,
     )
+
+
+def _from_file(data: bytes, *, fit: bool) -> tuple[Encoded, str]:
+    """Check a file; one that was found good as it is, to be the reference of many tasks, is decoded once."""
+    sha256 = _sha256(data)
+    known = _sound.get(sha256)
+    if known is not None:
+        return Encoded(data, *known), sha256
+    sent = prepare.from_file(data, fit=fit)
+    if sent.data is not data:
+        return sent, _sha256(sent.data)
+    if not sent.changes:
+        if len(_sound) >= _REMEMBERED:
+            _sound.clear()
+        _sound[sha256] = (sent.media_type, sent.width, sent.height)
+    return sent, sha256
 
 
 def _check_count(count: int, most: int, role: Role, name: str | None) -> None:
