@@ -27,6 +27,9 @@ BEAT = 15.0
 """Seconds between two signs of life."""
 LOOK = 1.0
 """Seconds between two looks at the slots of other kernels, which nobody announces."""
+AHEAD = 100
+"""Tasks of a model, from the oldest on, among which it is chosen what starts: a queue of thousands is not gone through
+with every task that ends."""
 _EVERYTHING = ""
 NO_SLOTS = "1303"
 
@@ -45,7 +48,8 @@ class Queue:
     def __init__(self, runner: "Runner", start: Callable[[Job], None]) -> None:
         self._runner = runner
         self._start = start
-        self._waiting: list[Job] = []
+        self._waiting: dict[str, list[Job]] = {}
+        self._holding: dict[str, Job] = {}
         self._added = 0
         self._limits: dict[str, SlotLimit] = {}
         self._remembering = threading.Lock()
@@ -70,7 +74,7 @@ class Queue:
         with self._runner.changed:
             self._added += 1
             job.order = self._added
-            self._waiting.append(job)
+            self._waiting.setdefault(pool, []).append(job)
         self.keep_time()
         self.dispatch()
 
@@ -87,7 +91,9 @@ class Queue:
             unsent = [job for job in jobs if not job.claimed and job.record.task_status in ("planned", "sending")]
             for job in unsent:
                 job.claimed = True
-            self._waiting = [job for job in self._waiting if not job.claimed]
+            if unsent:
+                for pool, waiting in list(self._waiting.items()):
+                    self._keep_waiting(pool, [job for job in waiting if not job.claimed])
             return unsent
 
     def give_up(self, jobs: Iterable[Job]) -> list[Job]:
@@ -103,7 +109,11 @@ class Queue:
     def waiting(self) -> list[Job]:
         """Return what waits for slots."""
         with self._runner.changed:
-            return list(self._waiting)
+            return sorted((job for jobs in self._waiting.values() for job in jobs), key=lambda job: job.order)
+
+    def holds(self, job: Job) -> None:
+        """Count the slots of a task that has been given some, for as long as it has them; the lock is held."""
+        self._holding[job.record.id] = job
 
     # ---- what became of a create -------------------------------------------------------------------
 
@@ -196,20 +206,22 @@ class Queue:
         with self._runner.changed:
             if self._runner.stopping or not self._waiting:
                 return
-            pools = {job.record.model_name: None for job in self._waiting}
-            state = {pool: self._pool(pool) for pool in pools}
-            chosen = set(slots.startable([_as_waiting(job) for job in self._waiting], state))
-            starting = [job for job in self._waiting if job.record.id in chosen]
+            state = {name: pool for name in self._waiting if (pool := self._pool(name)).has_room}
+            first = sorted((job for name in state for job in self._waiting[name][:AHEAD]), key=lambda job: job.order)
+            chosen = set(slots.startable([_as_waiting(job) for job in first], state))
+            starting = [job for job in first if job.record.id in chosen]
             if not starting:
                 return
-            self._pass_over(chosen)
+            for name in {job.record.model_name for job in starting}:
+                self._pass_over(name, chosen)
             for job in starting:
-                pool = job.record.model_name
+                name = job.record.model_name
                 # Beyond the limit goes only what begins alone, or to see whether there is more.
-                job.allowed = max(state[pool].limit, self._mine(pool) + self._theirs.get(pool, 0) + job.record.n)
+                job.allowed = max(state[name].limit, self._mine(name) + self._theirs.get(name, 0) + job.record.n)
                 # Not yet written: from here on it counts as occupying slots.
                 job.record = replace(job.record, task_status="sending")
                 job.over, job.note = False, ""
+                self.holds(job)
         for job in starting:
             self._start(job)
 
@@ -225,17 +237,24 @@ class Queue:
         with self._runner.changed:
             return self._mine(job.record.model_name) - job.occupies
 
-    def _pass_over(self, chosen: set[str]) -> None:
-        left = []
-        for place, job in enumerate(self._waiting):
+    def _pass_over(self, pool: str, chosen: set[str]) -> None:
+        """Take those chosen out of the line, and count how many went before each of the others."""
+        waiting = self._waiting[pool]
+        left: list[Job] = []
+        later = 0
+        for job in reversed(waiting[:AHEAD]):
             if job.record.id in chosen:
-                continue
-            later = self._waiting[place + 1 :]
-            job.passed += sum(
-                each.record.id in chosen and each.record.model_name == job.record.model_name for each in later
-            )
-            left.append(job)
-        self._waiting = left
+                later += 1
+            else:
+                job.passed += later
+                left.append(job)
+        self._keep_waiting(pool, left[::-1] + waiting[AHEAD:])
+
+    def _keep_waiting(self, pool: str, jobs: list[Job]) -> None:
+        if jobs:
+            self._waiting[pool] = jobs
+        else:
+            self._waiting.pop(pool, None)
 
     def _pool(self, pool: str) -> slots.Pool:
         now = time.monotonic()
@@ -249,15 +268,19 @@ class Queue:
         )
 
     def _mine(self, pool: str) -> int:
-        return sum(job.occupies for job in self._runner.jobs.values() if job.record.model_name == pool)
+        return sum(job.occupies for job in self._holders() if job.record.model_name == pool)
 
     def _under_way(self, pool: str) -> list[Job]:
-        jobs = self._runner.jobs.values()
-        return [job for job in jobs if job.record.task_status == "sending" and job.record.model_name == pool]
+        return [job for job in self._holders() if job.record.task_status == "sending" and job.record.model_name == pool]
+
+    def _holders(self) -> list[Job]:
+        # Not all that this process has in hand: thousands may wait.
+        self._holding = {some_id: job for some_id, job in self._holding.items() if job.occupies}
+        return list(self._holding.values())
 
     def _insert(self, job: Job) -> None:
         job.claimed = False
-        bisect.insort(self._waiting, job, key=lambda each: each.order)
+        bisect.insort(self._waiting.setdefault(job.record.model_name, []), job, key=lambda each: each.order)
 
     def _learn(self, pool: str, limit: SlotLimit) -> SlotLimit | None:
         if limit == self._limits[pool]:
@@ -318,7 +341,7 @@ class Queue:
     def _nap(self, beaten: float) -> float:
         now = time.monotonic()
         with self._runner.changed:
-            pools = {job.record.model_name for job in self._waiting}
+            pools = list(self._waiting)
             ends = [self._closed_until.get(pool, 0.0) for pool in (*pools, _EVERYTHING)] if pools else []
             looks = [now + LOOK] if any(self._theirs.get(pool) for pool in pools) else []
         return max(0.01, min([each for each in ends if each > now] + looks + [beaten + BEAT]) - now)
@@ -333,7 +356,7 @@ class Queue:
 
     def _look_at_others(self) -> None:
         with self._runner.changed:
-            asking = {job.record.model_name: job for job in self._waiting if self._theirs.get(job.record.model_name)}
+            asking = {pool: jobs[0] for pool, jobs in self._waiting.items() if self._theirs.get(pool)}
         for pool, job in asking.items():
             with contextlib.suppress(errors.KlingError):
                 theirs = job.store.journal.leases.theirs(job.record)

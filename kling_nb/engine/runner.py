@@ -118,6 +118,7 @@ class Runner:
             if present is not None and not present.settled:
                 return present
             self.jobs[job.record.id] = job
+            self.queue.holds(job)
         self.queue.keep_time()
         if job.record.task_status == "uncertain":
             self._searcher.search(job)
@@ -274,6 +275,8 @@ class Runner:
         with self.changed:
             held = job.occupies
             job.record = record or job.record
+            if job.occupies:
+                self.queue.holds(job)
             job.collected = collected or job.collected
             job.telling += 1
             freed = bool(held and not job.occupies)

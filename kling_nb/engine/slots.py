@@ -56,6 +56,11 @@ class Pool(NamedTuple):
     gentle: bool = False
     closed: bool = False
 
+    @property
+    def has_room(self) -> bool:
+        """Whether any task could start."""
+        return not self.closed and (self.busy == 0 or self.busy < max(self.limit, self.reach))
+
 
 def startable(waiting: Sequence[Waiting], pools: Mapping[str, Pool]) -> list[str]:
     """Choose the tasks that may start now.

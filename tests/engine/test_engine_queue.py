@@ -390,3 +390,31 @@ def test_signs_of_life_are_given_while_there_are_tasks(bench, sandbox, monkeypat
     sandbox.release()
     bench.settle(job)
     eventually(lambda: bench.runner.queue._thread is None)
+
+
+class TestManyWait:
+    def test_the_oldest_go_first_and_only_they_are_looked_at(self, bench, sandbox, monkeypatch):
+        monkeypatch.setattr(queue, "AHEAD", 3)
+        sandbox.hold()
+        first = bench.submit(limit=4, n=4)
+        jobs = [*bench.submit_many(6, n=2), bench.submit(n=1)]
+        bench.until(lambda: first.record.task_status in ("submitted", "processing"))
+        assert bench.runner.queue.waiting() == jobs
+        sandbox.release()
+        assert bench.settle(first, *jobs) == ["succeeded"] * 8
+        sent = sorted(jobs, key=lambda job: job.record.sent_at)
+        # Two of n=2 at a time; the one of n=1, beyond those looked at, does not go ahead of them.
+        assert sent[-1] is jobs[-1] or sent.index(jobs[-1]) >= 4
+
+    def test_models_wait_apart(self, bench, sandbox):
+        sandbox.hold()
+        held = bench.submit(limit=4, n=4)
+        waiting = bench.submit_many(3, n=2)
+        other = bench.submit(n=2, model_name=OTHER, limit=4)
+        bench.until(lambda: other.record.task_status in ("submitted", "processing"))
+        assert bench.runner.queue.waiting() == waiting
+        assert bench.runner.cancel(waiting[1:]) == waiting[1:]
+        assert bench.runner.queue.waiting() == waiting[:1]
+        sandbox.release()
+        assert bench.settle(held, waiting[0], other) == ["succeeded"] * 3
+        assert bench.runner.queue.waiting() == []

@@ -161,3 +161,10 @@ def test_every_task_starts_and_none_is_passed_by_many(sizes, limit, random):
         if running:
             running.pop(random.randrange(len(running)))
     raise AssertionError("a task never started")
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.integers(1, 20), st.integers(0, 25), st.integers(0, 30))
+def test_nothing_starts_where_there_is_no_room(sizes, limit, busy, reach):
+    for closed in (False, True):
+        pool = Pool(limit, busy, reach, closed=closed)
+        assert pool.has_room or not startable(line(*sizes), {"m": pool})
