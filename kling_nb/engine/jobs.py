@@ -10,6 +10,7 @@ from kling_nb import errors
 from kling_nb.key import Secret
 from kling_nb.records import ENDED, Failure, ImageRecord, SlotLimit, TaskRecord, TaskState
 from kling_nb.remote.envelopes import one_line
+from kling_nb.remote.pieces import Sent
 
 
 class Store(Protocol):
@@ -59,7 +60,7 @@ class Remote(Protocol):
     @property
     def time_there(self) -> float | None: ...  # noqa: D102
     def key_now(self) -> Secret: ...  # noqa: D102
-    def create(self, body: bytes, key: Secret) -> TaskState: ...  # noqa: D102
+    def create(self, body: Sent, key: Secret) -> TaskState: ...  # noqa: D102
     def query(self, some_id: str) -> TaskState: ...  # noqa: D102
     def query_many(self, page: int = 1, size: int = 500) -> list[TaskState]: ...  # noqa: D102
 
@@ -84,7 +85,7 @@ class Job:
     store : Store
         Where it is journalled and its images go.
     body : callable
-        Returns the bytes of the create; called in a sender's thread, once for every time that it is sent.
+        Returns the body of the create; called in a sender's thread, once for every time that it is sent.
     limit : int
         Slots to begin with, until more is known.
     poll_interval : float, optional
@@ -108,7 +109,7 @@ class Job:
 
     record: TaskRecord
     store: Store
-    body: Callable[[], bytes]
+    body: Callable[[], Sent]
     limit: int
     poll_interval: float | None = None
     grace: float = 120.0
@@ -175,7 +176,7 @@ class Job:
         return self.record.n if holds else 0
 
 
-def _sent() -> bytes:
+def _sent() -> Sent:
     message = "a request is sent once"
     raise AssertionError(message)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from kling_nb.engine.runner import Runner
     from kling_nb.key import Secret
     from kling_nb.records import TaskState
+    from kling_nb.remote.pieces import Sent
 
 REACH = 5
 """Times that a gateway is tried to be reached; the second time at once, all within about ten seconds."""
@@ -86,7 +87,7 @@ def _begin(runner: "Runner", job: Job, key: "Secret") -> bool:
     return not job.aside
 
 
-def _create(runner: "Runner", job: Job, body: bytes, key: "Secret") -> "TaskState":
+def _create(runner: "Runner", job: Job, body: "Sent", key: "Secret") -> "TaskState":
     """Send it; try again where it provably never left."""
     for attempt in range(1, REACH + 1):
         if attempt > 1 and not job.store.journal.leases.is_sending(job.record.id):

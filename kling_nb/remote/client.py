@@ -24,6 +24,7 @@ from kling_nb.key import Secret
 from kling_nb.records import TaskState
 from kling_nb.remote import envelopes, refusals
 from kling_nb.remote.patience import Patience
+from kling_nb.remote.pieces import Sent, content_of
 from kling_nb.settings import API_PATH, is_loopback
 
 USER_AGENT = f"kling_nb/{__version__}"
@@ -166,13 +167,13 @@ class Client:
         """Close the connections."""
         self._http.close()
 
-    def create(self, body: bytes, key: Secret | None = None) -> TaskState:
+    def create(self, body: Sent, key: Secret | None = None) -> TaskState:
         """Ask for a task, once.
 
         Parameters
         ----------
-        body : bytes
-            The JSON of the request.
+        body : bytes or Pieces
+            The JSON of the request, whole or as it is wanted.
         key : Secret, optional
             From `key_now`; asked for now where not given.
 
@@ -282,7 +283,7 @@ class Client:
             failed = f"The API key could not be looked up ({type(error).__name__})."
         raise errors.ConfigurationError(failed)
 
-    def _exchange(self, method: str, url: str, key: Secret, body: bytes | None) -> tuple[int, bytes, float | None]:
+    def _exchange(self, method: str, url: str, key: Secret, body: Sent | None) -> tuple[int, bytes, float | None]:
         """Send one request and read its answer, without the key should that be repeated in it.
 
         Returns
@@ -313,9 +314,12 @@ class Client:
         # Out here, so that it leads to no error of httpx's: they hold the request, and that the key.
         raise problem
 
-    def _send(self, method: str, url: str, key: Secret, body: bytes | None) -> tuple[int, bytes, float | None]:
+    def _send(self, method: str, url: str, key: Secret, body: Sent | None) -> tuple[int, bytes, float | None]:
         # What a cache on the way knew some time ago would prove nothing.
-        headers = {"Cache-Control": "no-cache"} if body is None else {"Content-Type": "application/json"}
+        headers = {"Cache-Control": "no-cache"}
+        if body is not None:
+            # Not in chunks of unknown length: many gateways refuse those.
+            headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
         limits = self._timeouts
         timeout = httpx.Timeout(
             limits.read if body is None else limits.create,
@@ -324,7 +328,12 @@ class Client:
             pool=None,
         )
         request = self._http.build_request(
-            method, url, headers=headers, content=body, timeout=timeout, extensions={"trace": self._patience.trace}
+            method,
+            url,
+            headers=headers,
+            content=content_of(body),
+            timeout=timeout,
+            extensions={"trace": self._patience.trace},
         )
         self._patience.begin((limits.read if body is None else limits.create) + limits.whole)
         _asking.key = key

@@ -2,7 +2,7 @@
 
 from kling_nb.request.body import Request
 from kling_nb.request.collecting import collect
-from kling_nb.request.encoding import digest_of, encode_summary
+from kling_nb.request.encoding import Body, digest_of, encode_summary
 from kling_nb.request.places import NamedSource
 
-__all__ = ["NamedSource", "Request", "collect", "digest_of", "encode_summary"]
+__all__ = ["Body", "NamedSource", "Request", "collect", "digest_of", "encode_summary"]

@@ -128,6 +128,16 @@ class Request(BaseModel):
         InvalidRequest
             As `body`.
         """
+        return bytes(self.stream())
+
+    def stream(self) -> encoding.Body:
+        """Return the same in pieces, each encoded when it is sent.
+
+        Raises
+        ------
+        InvalidRequest
+            As `body`.
+        """
         pictures = {image.sha256: image for image in self.references}
         return encoding.encode_summary(self.summary(), lambda sha256: _bytes_of(pictures[sha256]))
 

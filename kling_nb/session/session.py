@@ -20,7 +20,7 @@ from kling_nb.session.watching import interruptible
 from kling_nb.settings import Settings
 
 if TYPE_CHECKING:
-    from kling_nb.request import Request
+    from kling_nb.request import Body, Request
 
 
 class Session:
@@ -130,7 +130,7 @@ class Session:
         try:
             self.workspace.keep_references(request.references)
             self.workspace.journal.insert([record])
-            job = self._job(record, request.encode)
+            job = self._job(record, request.stream)
             # The engine lets go of the pictures' bytes once they are sent; a task must not keep them either.
             without_bytes = tuple(replace(reference, data=None) for reference in record.references)
             task = Task(self, replace(record, references=without_bytes), job)
@@ -296,11 +296,11 @@ class Session:
         """Return a journalled task as a job for the engine; its pictures are read from the workspace."""
         return self._job(record, functools.partial(self._encode_again, record))
 
-    def _job(self, record: TaskRecord, body: Callable[[], bytes]) -> Job:
+    def _job(self, record: TaskRecord, body: "Callable[[], Body]") -> Job:
         chosen = self.settings
         return Job(record, self.workspace, body, chosen.slots, chosen.poll_interval, chosen.grace)
 
-    def _encode_again(self, record: TaskRecord) -> bytes:
+    def _encode_again(self, record: TaskRecord) -> "Body":
         """Return the body of a request from the journal and the stored references."""
         from kling_nb.request import encode_summary
 

@@ -38,7 +38,7 @@ request = kling.session.request({"prompt": "a cat", "subject_images": plan["pict
 client = kling.session.gateway.client
 client.query("1")
 resting, begun = memory("VmRSS"), time.time()
-client.create(request.encode(), Secret("anything"))
+client.create(request.stream(), Secret("anything"))
 print(json.dumps({"begun": begun, "memory": memory("VmHWM") - resting}))
 """
 

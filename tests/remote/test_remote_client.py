@@ -52,6 +52,22 @@ class TestRequest:
         assert seen.headers["user-agent"].startswith("kling_nb/")
         assert seen.headers["host"] == f"127.0.0.1:{server.port}"
 
+    def test_a_body_that_is_made_on_the_way_says_its_length_first(self, gateway, client, answer):
+        class Body:
+            def __len__(self):
+                return 9
+
+            def __iter__(self):
+                return iter([b'{"n"', b"", b":123}"])
+
+        server = gateway(answer(CREATED))
+        body, one = Body(), client(server.base_url)
+        assert [one.create(body).task_id for _ in range(2)] == ["77", "77"]
+        assert len(server.seen) == 2
+        for seen in server.seen:
+            assert (seen.body, seen.headers["content-length"]) == (b'{"n":123}', "9")
+            assert "transfer-encoding" not in seen.headers
+
     def test_query(self, gateway, client, answer, secret):
         server = gateway(answer(CREATED))
         assert client(server.base_url).query("77").task_id == "77"

@@ -19,7 +19,7 @@ from PIL import Image
 from kling_nb import records
 from kling_nb.errors import InvalidRequest
 from kling_nb.records import Reference
-from kling_nb.request import Request, collect, digest_of, encode_summary
+from kling_nb.request import Body, Request, collect, digest_of, encode_summary, encoding
 
 
 def linked(name="a", role="subject"):
@@ -179,8 +179,22 @@ def test_a_stored_summary_gives_the_same_bytes():
         return pictures[sha256]
 
     summary = json.loads(json.dumps(request.summary()))
-    assert encode_summary(summary, read) == request.encode()
+    assert bytes(encode_summary(summary, read)) == request.encode()
     assert asked == [request.subject_images[1].sha256, request.scene_image.sha256]
+
+
+@given(st.lists(st.binary(max_size=400), min_size=1, max_size=4), st.integers(1, 40))
+def test_a_body_knows_its_length_and_can_be_sent_again(pictures, chunk):
+    parts = [b"{"]
+    for data in pictures:
+        parts += [data, b'"']
+    body = Body(parts)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(encoding, "_CHUNK", 3 * chunk)
+        whole = b"".join(body)
+        assert bytes(body) == whole
+    assert len(body) == len(whole)
+    assert whole == b"{" + b"".join(base64.b64encode(data) + b'"' for data in pictures)
 
 
 def test_a_prompt_that_looks_like_a_hash_is_text():
