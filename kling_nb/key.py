@@ -17,6 +17,7 @@ KEY_VARIABLE = "KLING_API_KEY"
 KEYRING_SERVICE = "kling_nb"
 SHORTEST = 8
 """Characters from which on a key is taken out of what others say; a shorter one is a word, no secret."""
+_ESCAPES = re.compile(r"[\\%&]")
 
 HOW_TO_GIVE_A_KEY = (
     "Give a key with `%kling login`, the environment variable KLING_API_KEY, a .env file or "
@@ -60,7 +61,9 @@ class Secret:
         """
         if len(self._value) < SHORTEST:
             return text
-        text = re.sub("".join(map(_spellings, self._value)), "…", text)
+        # Letter by letter it takes longer than everything else that is done with an answer.
+        if self._value in text or _ESCAPES.search(text):
+            text = re.sub("".join(map(_spellings, self._value)), "…", text)
         # What is cut off may be so within the key.
         ends = (self._value[:length] for length in range(len(self._value) - 1, SHORTEST - 1, -1))
         end = next((end for end in ends if text.endswith(end)), None)
