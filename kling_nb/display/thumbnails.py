@@ -5,6 +5,7 @@ nearly a straight line in the logarithm of its quantisation step. An encoding at
 millisecond; decoding the original is what costs.
 """
 
+import contextlib
 import io
 import math
 from typing import TYPE_CHECKING
@@ -182,10 +183,11 @@ def decode(data: bytes, pixels: int) -> "Image.Image":
 def _upright(image: "Image.Image") -> "Image.Image":
     from PIL import ImageOps
 
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001 - damaged EXIF raises anything, and does not make the picture unreadable
-        return image
+    # Damaged EXIF raises anything, and does not make the picture unreadable.
+    with contextlib.suppress(Exception):
+        # In place, which copies nothing where there is nothing to turn.
+        ImageOps.exif_transpose(image, in_place=True)
+    return image
 
 
 def _flat(image: "Image.Image") -> "Image.Image":
@@ -195,7 +197,7 @@ def _flat(image: "Image.Image") -> "Image.Image":
         top = image.convert("RGBA")
         paper = Image.new("RGBA", top.size, "white")
         return Image.alpha_composite(paper, top).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _jpeg(image: "Image.Image", quality: int) -> bytes:

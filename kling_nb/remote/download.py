@@ -228,9 +228,11 @@ def _addresses_of(place: Origin) -> list[addresses.Address]:
 
 
 def _proxy_for(target: Origin) -> str | None:
+    if addresses.literal(target.host):
+        return None
     proxies = urllib.request.getproxies()
     proxy = proxies.get(target.scheme) or proxies.get("all")
-    if not proxy or addresses.literal(target.host) or urllib.request.proxy_bypass(target.host):
+    if not proxy or urllib.request.proxy_bypass(target.host):
         return None
     return proxy if "://" in proxy else f"http://{proxy}"
 
