@@ -170,9 +170,9 @@ class Journal:
         """
         if not search.strip():
             return self._select("ORDER BY created_at DESC, id DESC LIMIT ?", [-1 if limit is None else max(0, limit)])
-        # Not in SQL, which knows upper and lower case of ASCII only, and the references as JSON.
-        everything = self._select("ORDER BY created_at DESC, id DESC", [])
-        found = (record for record in everything if rows.mentions(record, search))
+        clause, values = rows.candidates(search)
+        candidates = self._select(f"{clause} ORDER BY created_at DESC, id DESC", values)
+        found = (record for record in candidates if rows.mentions(record, search))
         return list(islice(found, None if limit is None else max(0, limit)))
 
     def count(self) -> int:

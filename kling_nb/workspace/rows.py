@@ -41,6 +41,13 @@ UPSERT = (
     "OR (tasks.owner = '' AND (tasks.task_id IS NULL OR tasks.task_id = excluded.task_id))"
 )
 
+_SEARCHED = (
+    "(prompt || ' ' || model_name || ' ' || task_status || ' ' || reference_list || ' ' || id || ' ' || "
+    "coalesce(task_id, '') || ' ' || external_task_id)"
+)
+_MOST_WORDS = 20
+"""Of a search are looked for in SQL, which takes no condition of any length."""
+
 _REFERENCE_FIELDS = tuple(field.name for field in fields(Reference) if field.name != "data")
 
 
@@ -77,6 +84,26 @@ def reference_facts(reference: Reference) -> dict[str, Any]:
     facts = {name: getattr(reference, name) for name in _REFERENCE_FIELDS}
     facts["changes"] = list(reference.changes)
     return facts
+
+
+def candidates(search: str) -> tuple[str, list[str]]:
+    """Return a condition on rows that every task of a search fulfils, and its values; some others do as well.
+
+    SQL knows upper and lower case of ASCII only, and the references as JSON. But most of a long history is not to be
+    read and decoded for a word or two: what is all ASCII and lacks a word of ASCII is left out.
+
+    Parameters
+    ----------
+    search : str
+        As for `mentions`.
+    """
+    words = [word for word in search.split() if word.isascii() and not set(word) & set('"\\')]
+    words = list(dict.fromkeys(words))[:_MOST_WORDS]
+    if not words:
+        return "", []
+    patterns = [word.replace("!", "!!").replace("%", "!%").replace("_", "!_") for word in words]
+    has_all = " AND ".join([f"{_SEARCHED} LIKE ? ESCAPE '!'"] * len(words))
+    return f"WHERE ({has_all}) OR {_SEARCHED} GLOB '*[^ -~]*'", [f"%{pattern}%" for pattern in patterns]
 
 
 def mentions(record: TaskRecord, search: str) -> bool:
