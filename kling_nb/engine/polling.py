@@ -16,8 +16,8 @@ LONGEST = 10.0
 FIRST = 60.0
 """Seconds after which the first look comes at the latest. Tasks that were collected long after their end, by
 a later kernel, seem to have taken days."""
-MANY = 7
-"""Where one question tells of more tasks than that, the looks come closer together: one look and a half a task."""
+MANY = 5
+"""Where one question tells of more tasks than that, the looks come closer together: not quite two a task."""
 _ENOUGH = 3
 
 
