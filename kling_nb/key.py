@@ -1,7 +1,6 @@
 """The API key: a secret from where the user keeps it to the one header that carries it."""
 
 import base64
-import hashlib
 import json
 import os
 import re
@@ -49,6 +48,8 @@ class Secret:
         Keys that are made anew every half hour, of the vendor's older kind, are alike when their issuer is.
         """
         whose = _issuer(self) or self._value
+        import hashlib
+
         return hashlib.sha256(b"kling_nb account\0" + whose.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
     def taken_out_of(self, text: str) -> str:
