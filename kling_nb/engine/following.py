@@ -257,9 +257,10 @@ class Follower:
         recovered = job.troubled
         if recovered:
             job.troubled, job.note = False, ""
-        before = job.record
-        after = after_look(before, state, self._runner.clock())
+        before, now = job.record, self._runner.clock()
+        after = after_look(before, state, now, job.unfinished_at)
         if after.task_status in UNDER_WAY:
+            job.unfinished_at = now
             if recovered or after != before:
                 # Not written: the journal needs the beginning and the end, and is spared the middle.
                 self._runner.announce(job, after)

@@ -126,6 +126,7 @@ class Job:
     unwanted: bool = False
     began: float = field(default_factory=time.monotonic)
     looked: float | None = None
+    unfinished_at: float = 0.0
     listed: int = 0
     listed_since: float = 0.0
     unlisted: bool = False
@@ -234,7 +235,7 @@ def before_sending(record: TaskRecord) -> TaskRecord:
     return replace(record, task_status="planned", task_id=None, sent_at=None, submitted_at=None, failure=None)
 
 
-def after_look(record: TaskRecord, state: TaskState, now: float) -> TaskRecord:
+def after_look(record: TaskRecord, state: TaskState, now: float, unfinished_at: float = 0.0) -> TaskRecord:
     """Return a task as a look at it makes it. Pure.
 
     Parameters
@@ -245,6 +246,8 @@ def after_look(record: TaskRecord, state: TaskState, now: float) -> TaskRecord:
         What the gateway says now.
     now : float
         The time.
+    unfinished_at : float
+        When it was last seen not to have ended.
 
     Returns
     -------
@@ -261,13 +264,25 @@ def after_look(record: TaskRecord, state: TaskState, now: float) -> TaskRecord:
     if status == "processing" and record.processing_at is None:
         record = replace(record, processing_at=now)
     if status in ENDED:
-        record = replace(record, finished_at=record.finished_at or now, units=state.units or record.units)
+        record = replace(
+            record,
+            finished_at=record.finished_at or _ended_at(record, state, now, unfinished_at),
+            units=state.units or record.units,
+        )
     if status == "failed":
         message = state.message or "The API gives no reason."
         return replace(record, failure=Failure("TaskFailed", f"The task failed: {message}"))
     if status == "succeeded":
         return replace(record, images=merge_images(record, state), failure=None)
     return record
+
+
+def _ended_at(record: TaskRecord, state: TaskState, now: float, unfinished_at: float) -> float:
+    """Return when a task ended: as the gateway's clock has it where that can be so, for it is noticed later."""
+    if record.submitted_at is None or state.created_at is None or state.updated_at is None:
+        return now
+    at = record.submitted_at + state.updated_at - state.created_at
+    return at if max(record.submitted_at, unfinished_at) < at < now else now
 
 
 def merge_images(record: TaskRecord, state: TaskState) -> tuple[ImageRecord, ...]:

@@ -8,6 +8,8 @@ import threading
 import time
 
 from kling_nb import Kling, imagedata
+from kling_nb.engine import following
+from kling_nb.records import ENDED
 from kling_nb.remote import download
 from kling_nb.session import gateway
 
@@ -31,6 +33,19 @@ class Apart:
         return timed
 
 
+def noticing(times):
+    """Write down when the end of each task is first seen; its record says when it was, not when it was seen."""
+    real = following.after_look
+
+    def after_look(record, *more):
+        after = real(record, *more)
+        if after.task_status in ENDED:
+            times.setdefault(record.prompt, time.time())
+        return after
+
+    following.after_look = after_look
+
+
 def processor_seconds():
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
@@ -48,6 +63,8 @@ def main():
     decoding = Apart()
     download.imagedata.check_decodes = decoding.around(imagedata.check_decodes)
     gateway.thumbnail = decoding.around(gateway.thumbnail)
+    noticed = {}
+    noticing(noticed)
     kling = Kling(
         api_key="anything", base_url=plan["base_url"], workspace=plan["folder"], sandbox=False, slots=plan["slots"]
     )
@@ -76,7 +93,7 @@ def main():
                 "resting": resting,
                 "peak": peak,
                 "images": images,
-                "noticed": {task.prompt: task.record.finished_at for task in tasks},
+                "noticed": {task.prompt: noticed[task.prompt] for task in tasks},
             }
         )
     )

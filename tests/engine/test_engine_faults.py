@@ -425,6 +425,26 @@ class TestLooks:
         assert (again.finished_at, again.units) == (7.0, "3")
         assert [image.url for image in again.images] == ["v0", "v1", "v2"]
 
+    @pytest.mark.parametrize(
+        ("created", "updated", "unfinished", "ended"),
+        [
+            # The gateway's clock may go wrong by any amount; only what it measures counts.
+            (1000.0, 1030.0, 20.0, 40.0),
+            (1000.0, 1030.0, 0.0, 40.0),
+            # It was still going on then, or has not been yet, or never began.
+            (1000.0, 1030.0, 45.0, 50.0),
+            (1000.0, 1041.0, 20.0, 50.0),
+            (1000.0, 1000.0, 0.0, 50.0),
+            (1000.0, 990.0, 0.0, 50.0),
+            (None, 1030.0, 20.0, 50.0),
+            (1000.0, None, 20.0, 50.0),
+        ],
+    )
+    def test_it_ended_when_the_gateway_says_so_if_that_can_be(self, created, updated, unfinished, ended):
+        state = TaskState("1", "succeeded", created_at=created, updated_at=updated, images=served(0, 1, 2))
+        assert after_look(replace(RECORD, submitted_at=10.0), state, 50.0, unfinished).finished_at == ended
+        assert after_look(RECORD, state, 50.0, unfinished).finished_at == 50.0
+
     def test_a_failure_is_said(self):
         assert after_look(RECORD, TaskState("1", "failed", "why"), 7.0).failure.message == "The task failed: why"
         assert "no reason" in after_look(RECORD, TaskState("1", "failed"), 7.0).failure.message
