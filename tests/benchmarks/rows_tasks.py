@@ -88,7 +88,7 @@ class Race:
 
 
 def makespan_small(short):
-    count, rounds, sampled = (40, 1, 2) if short else (200, 2, 8)
+    count, rounds, sampled = (30, 1, 1) if short else (200, 2, 8)
     mean = 0.3 if short else 1.0
     race = Race(f"{count} tasks of n=1", [1] * count, figures.lognormal(SEED, count, mean, 0.5), 1.08, rounds, sampled)
     cost = [
@@ -113,7 +113,7 @@ def _asked(results, count):
 
 
 def makespan_mixed(short):
-    count, sampled, mean = (24, 1, 0.3) if short else (120, 2, 1.5)
+    count, sampled, mean = (8, 1, 0.3) if short else (120, 2, 1.5)
     draw = random.Random(SEED)
     weights = [draw.randint(1, 9) for _ in range(count)]
     race = Race(f"{count} tasks of mixed n", weights, figures.lognormal(SEED, count, mean, 0.5), 1.15, 1, sampled)
@@ -121,7 +121,7 @@ def makespan_mixed(short):
 
 
 def unknown_limit(short):
-    count, mean = (40, 0.3) if short else (200, 1.0)
+    count, mean = (15, 0.2) if short else (200, 1.0)
     times = figures.lognormal(SEED, count, mean, 0.5)
     tasks = plan_of([1] * count)
     known = run("ours", tasks, times)
@@ -143,7 +143,7 @@ def unknown_limit(short):
 
 
 def one_by_one(short):
-    count, mean = (30, 0.5) if short else (160, 1.5)
+    count, mean = (15, 0.3) if short else (160, 1.5)
     times = figures.lognormal(SEED, count, mean, 0.3)
     result = run("ours", plan_of([1] * count), times, lists=False, before=0 if short else 10)
     asked, late = result["queries"] / count, 100 * result["late"] / (sum(times) / count)
@@ -163,7 +163,7 @@ def one_by_one(short):
 
 
 def growth(short):
-    counts = (30, 100) if short else (100, 1000, 3000)
+    counts = (10, 30) if short else (100, 1000, 3000)
     results = {}
     for count in counts:
         results[count] = run("ours", plan_of([1] * count), [0.0] * count, server_slots=100_000, slots=SLOTS)
