@@ -24,7 +24,7 @@ from kling_nb.key import Secret
 from kling_nb.records import TaskState
 from kling_nb.remote import envelopes, refusals
 from kling_nb.remote.patience import Patience
-from kling_nb.remote.pieces import Sent, content_of
+from kling_nb.remote.pieces import Sent, content_of, headers_of
 from kling_nb.settings import API_PATH, is_loopback
 
 USER_AGENT = f"kling_nb/{__version__}"
@@ -315,11 +315,6 @@ class Client:
         raise problem
 
     def _send(self, method: str, url: str, key: Secret, body: Sent | None) -> tuple[int, bytes, float | None]:
-        # What a cache on the way knew some time ago would prove nothing.
-        headers = {"Cache-Control": "no-cache"}
-        if body is not None:
-            # Not in chunks of unknown length: many gateways refuse those.
-            headers = {"Content-Type": "application/json", "Content-Length": str(len(body))}
         limits = self._timeouts
         timeout = httpx.Timeout(
             limits.read if body is None else limits.create,
@@ -330,7 +325,7 @@ class Client:
         request = self._http.build_request(
             method,
             url,
-            headers=headers,
+            headers=headers_of(body),
             content=content_of(body),
             timeout=timeout,
             extensions={"trace": self._patience.trace},
