@@ -146,6 +146,8 @@ class Rating {
     const wasEnded = this.#view.element.parentNode !== this.#body;
     if (wasEnded) {
       this.#body.replaceChildren(this.#view.element);
+      // It has heard nothing while it was away.
+      this.#hear(this.#news);
       this.#view.stage.focus({ preventScroll: true });
     }
     this.#at = place;
@@ -276,14 +278,16 @@ class Rating {
       this.#screen(messageScreen(news.text));
       return;
     }
+    for (const each of this.#body.querySelectorAll(".kr-settled")) each.disabled = Boolean(news.waiting);
     for (const place of this.#body.querySelectorAll(".kr-news")) {
       // The same button as long as there is one: a press ends on what it began on.
       const offered = news.again && place.querySelector("button");
+      const hadFocus = place.contains(document.activeElement);
       if (offered) place.firstChild.data = news.text;
       else place.replaceChildren(...[news.text, news.again && button("Send again", () => this.#news.again?.())].filter(Boolean));
       place.classList.toggle("kr-problem", Boolean(news.again));
+      if (hadFocus && !offered) this.#focus(this.#body.firstElementChild);
     }
-    for (const each of this.#body.querySelectorAll(".kr-settled")) each.disabled = Boolean(news.waiting);
   }
 
   #onKey = (event) => {
@@ -350,7 +354,12 @@ class Rating {
   #screen(element) {
     this.#body.replaceChildren(element);
     // Not where it would take the focus away from a cell that someone writes in.
-    if (this.#root.contains(document.activeElement) || this.#view) (element.querySelector("[data-focus]") ?? element).focus({ preventScroll: true });
+    if (this.#root.contains(document.activeElement) || this.#view) this.#focus(element);
+  }
+
+  // Where keys are heard: on what is there to be pressed, else on the screen itself.
+  #focus(screen) {
+    (screen.querySelector(".kr-stage, [data-focus]:enabled") ?? screen).focus({ preventScroll: true });
   }
 
   #say(text) {
