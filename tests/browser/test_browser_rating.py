@@ -175,7 +175,7 @@ def test_answers_wait_for_a_kernel_at_work_and_nothing_stays_in_the_notebook(ope
 
 
 @pytest.mark.parametrize("front_end", ["lab"], indirect=True)
-def test_what_was_refused_is_sent_again_though_more_is_refused_during_the_click(open_rating):
+def test_what_was_refused_or_lost_is_sent_again(open_rating):
     rating = open_rating("4, 'Anna'", width=800)
     notebook = rating.notebook
     rating.root.get_by_role("button", name="Start as Anna").click()
@@ -193,6 +193,29 @@ def test_what_was_refused_is_sent_again_though_more_is_refused_during_the_click(
     notebook.page.mouse.up()
     expect(rating.news).to_have_text("")
     assert [each[2] for each in notebook.kernel_value(STORED)] == ["left", "right"]
+    # What was said of it is over on every screen.
+    notebook.kernel_run("desk.broken = True")
+    rating.root.locator(".kr-stage").focus()
+    rating.press("u")
+    rating.expect_item(4)
+    expect(rating.news).to_contain_text("1 answer is kept on this page.")
+    rating.press("u")
+    rating.expect_end()
+    expect(rating.news).to_contain_text("2 answers are kept on this page.")
+    notebook.kernel_run("desk.broken = False")
+    rating.root.get_by_role("button", name="Send again").click()
+    expect(rating.news).to_have_text("")
+    rating.press("Backspace")
+    rating.expect_item(4)
+    expect(rating.news).to_have_text("")
+    assert [each[2] for each in notebook.kernel_value(STORED)] == ["left", "right", "unsure", "unsure"]
+    # What the kernel has answered and nobody has heard is asked again.
+    notebook.kernel_run("send = rating.send\nrating.send = lambda *_: setattr(rating, 'send', send)")
+    rating.press("t")
+    rating.expect_end()
+    expect(rating.root.get_by_role("button", name="Show the result")).to_be_disabled()
+    expect(rating.root.get_by_role("button", name="Show the result")).to_be_enabled()
+    assert [each[2] for each in notebook.kernel_value(STORED)] == ["left", "right", "unsure", "unsure", "tie"]
 
 
 @pytest.mark.parametrize("front_end", ["lab"], indirect=True)

@@ -133,6 +133,9 @@ class RatingWidget(anywidget.AnyWidget):
         buffer = None
         try:
             reply["value"], buffer = self._answers[message["kind"]](message)
+        except KeyboardInterrupt:
+            self.send(reply | {"kind": "failed", "message": "The kernel was interrupted."})
+            raise
         except KlingError as error:
             reply |= {"kind": "failed", "message": str(error)}
         except Exception as error:

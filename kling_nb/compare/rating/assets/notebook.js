@@ -2,17 +2,20 @@
 
 const SOON = 400; // ms until something is said of an answer that is under way
 const LATE = 2000;
+const LATEST = 60000; // ms between two questions whether what has no answer was lost
 
 // Answers that the kernel has not confirmed, over all forms of this page: a newer form of the same rater takes them on.
 const unconfirmed = (globalThis[Symbol.for("kling_nb.rating.unconfirmed")] ??= new Map());
 
 // Questions with a number each, and their answers. The kernel answers in the order in which it was asked, so what was
-// asked before something that is answered now, and is not, was lost.
+// asked before something that is answered now, and is not, was lost. Where nothing else is asked, "hello" is.
 class Wire {
   #model;
   #open = new Map(); // id -> { message, resolve, reject, number }
   #name = Math.random().toString(36).slice(2, 10);
   #count = 0;
+  #timer = null;
+  #patience = LATE;
   isCut = false;
   onTaken = () => {};
 
@@ -33,13 +36,24 @@ class Wire {
   }
 
   close() {
+    clearTimeout(this.#timer);
     this.#model.off("msg:custom", this.#take);
+  }
+
+  #wait() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      if (!this.#open.size || this.isCut) return;
+      this.#patience = Math.min(LATEST, 2 * this.#patience);
+      this.ask({ kind: "hello" }).catch(() => {});
+    }, this.#patience);
   }
 
   async #send(question) {
     question.number = this.#count += 1;
     const id = `${this.#name}-${question.number}`;
     this.#open.set(id, question);
+    this.#wait();
     try {
       await this.#model.send({ ...question.message, id });
       this.isCut = false;
@@ -54,6 +68,7 @@ class Wire {
     if (!question) return;
     this.#open.delete(message.id);
     this.isCut = false;
+    this.#patience = LATE;
     if (message.kind === "reply") question.resolve({ value: message.value, buffers });
     else question.reject(new Error(message.message));
     this.again(question.number);
