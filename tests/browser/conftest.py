@@ -25,6 +25,8 @@ FLAGS = [
     # In a container /dev/shm is too small for the pages.
     "--disable-dev-shm-usage",
 ]
+# Not by a route of Playwright's, with which nothing is kept that was loaded before.
+NOWHERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
 PATIENCE = 45_000  # milliseconds; less than a test may take, for it to say what it waited for
 
 _folder = HERE / "harness"
@@ -66,13 +68,45 @@ def server(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def browser():
-    """A browser of this worker."""
+def chromium():
+    """What starts browsers."""
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
-        one = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield one
-        one.close()
+        yield playwright.chromium
+
+
+@pytest.fixture(scope="session")
+def browser(chromium):
+    """A browser of this worker."""
+    one = chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, NOWHERE])
+    yield one
+    one.close()
+
+
+@pytest.fixture(scope="session")
+def profile(chromium, tmp_path_factory):
+    """A browser of this worker's that keeps a front end's scripts, as a person's does: they take long to compile."""
+    one = chromium.launch_persistent_context(
+        tmp_path_factory.mktemp("profile"), executable_path=CHROMIUM, args=[*FLAGS, NOWHERE]
+    )
+    one.set_default_timeout(PATIENCE)
+    one.grant_permissions(["clipboard-read", "clipboard-write"])
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def front_end_context(profile, server):
+    """The same, in which nothing but these scripts is left of earlier tests."""
+    yield profile
+    # The first page keeps the browser open.
+    first, *pages = profile.pages
+    for page in pages:
+        page.close()
+    swept = {"origin": server.url, "storageTypes": "cookies,local_storage,indexeddb,cache_storage,service_workers"}
+    session = profile.new_cdp_session(first)
+    session.send("Storage.clearDataForOrigin", swept)
+    session.detach()
 
 
 @pytest.fixture
@@ -85,9 +119,9 @@ def context(browser, tmp_path):
     one.close()
 
 
-@pytest.fixture(params=["lab", "notebook"])
+@pytest.fixture(params=["lab", pytest.param("notebook", marks=pytest.mark.slow)])
 def front_end(request):
-    """JupyterLab, then Notebook 7; a test for one of them says so by ``parametrize(…, indirect=True)``."""
+    """JupyterLab, and where there is time Notebook 7; ``parametrize(…, indirect=True)`` names others."""
     return request.param
 
 
@@ -104,11 +138,14 @@ def photograph(tmp_path):
 
 
 @pytest.fixture
-def open_notebook(request, server, context, front_end):
-    """Return a function that opens a notebook: its cells, files to lay beside it, theme and size of the window."""
+def open_notebook(request, server, front_end_context, front_end):
+    """Return a function that opens a notebook: its cells, files to lay beside it, theme and size of the window.
+
+    In a context of the test's own, where that is given.
+    """
     opened = []
 
-    def open_one(cells, files=(), *, theme="light", width=1400, height=1000):
+    def open_one(cells, files=(), *, theme="light", width=1400, height=1000, context=front_end_context):
         # Not the test's whole name: a folder's name has room for less.
         name = re.sub(r"\W+", "-", request.node.name)[:60].strip("-")
         folder = server.root / f"{name}-{next(_counter)}"

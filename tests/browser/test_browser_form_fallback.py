@@ -21,7 +21,11 @@ def test_without_its_javascript_everything_but_dropping_works(context, open_form
     context.route(re.compile("/labextensions?/anywidget/|/extensions/anywidget/"), lambda route: route.abort())
     cat, hat = photograph(), photograph("hat.png", "navy")
     form = open_form(
-        [hat], before="from PIL import Image\nsea = Image.new('RGB', (400, 320), 'teal')", whole=False, height=1800
+        [hat],
+        before="from PIL import Image\nsea = Image.new('RGB', (400, 320), 'teal')",
+        whole=False,
+        height=1800,
+        context=context,
     )
     slot = form.slot("Subject 1")
     expect(slot).to_contain_text("up to 9 MB; larger by path")

@@ -18,6 +18,7 @@ def shown(notebook, index):
     return notebook.output(index).locator(".jp-OutputArea-output")
 
 
+@pytest.mark.parametrize("front_end", ["lab", "notebook"], indirect=True)
 def test_a_notebook_without_us_has_no_errors_and_asks_nobody_elsewhere(open_notebook):
     notebook = open_notebook(["1 + 1"])
     notebook.run(0)
@@ -25,15 +26,17 @@ def test_a_notebook_without_us_has_no_errors_and_asks_nobody_elsewhere(open_note
     assert (notebook.errors, notebook.outside) == ([], [])
 
 
+@pytest.mark.slow
 def test_errors_of_the_page_and_requests_to_elsewhere_are_noted(open_notebook):
     notebook = open_notebook([BAD])
-    with notebook.page.expect_event("requestfailed"):
+    with notebook.page.expect_event("requestfailed"), notebook.page.expect_event("pageerror"):
         notebook.run(0)
     assert "told" in notebook.errors
     assert "thrown" in notebook.errors
     assert notebook.outside == ["https://example.com/x.png"]
 
 
+@pytest.mark.slow
 def test_cells_run_to_their_end_and_the_kernel_says_what_it_has(open_notebook):
     notebook = open_notebook(["x = [1, 'two']", "raise ValueError('no')", "x.append(3)"])
     notebook.run_all()
@@ -53,6 +56,7 @@ def test_cells_run_to_their_end_and_the_kernel_says_what_it_has(open_notebook):
     assert notebook.save()["cells"][3]["execution_count"] == 4
 
 
+@pytest.mark.slow
 def test_the_kernel_is_that_of_the_tests_in_the_sandbox_and_in_the_notebooks_folder(open_notebook, photograph):
     notebook = open_notebook([], [photograph()])
     notebook.kernel_run("import os, sys")
@@ -62,6 +66,7 @@ def test_the_kernel_is_that_of_the_tests_in_the_sandbox_and_in_the_notebooks_fol
     assert {"cat.png", "x.ipynb"} <= set(notebook.kernel_value("os.listdir()"))
 
 
+@pytest.mark.slow
 def test_interrupt_and_restart(open_notebook):
     notebook = open_notebook(["x = 1", SPIN])
     notebook.run(0)
@@ -76,6 +81,7 @@ def test_interrupt_and_restart(open_notebook):
     assert notebook.errors == []
 
 
+@pytest.mark.slow
 def test_what_is_saved_outlives_a_reload_and_a_new_page_and_so_does_the_kernel(open_notebook):
     notebook = open_notebook(["x = 1\nx"])
     notebook.run(0)
@@ -89,6 +95,7 @@ def test_what_is_saved_outlives_a_reload_and_a_new_page_and_so_does_the_kernel(o
     assert notebook.errors == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_theme_and_size(open_notebook, theme):
     notebook = open_notebook(["1"], theme=theme, width=700)
@@ -123,6 +130,7 @@ element.append(field);
 """
 
 
+@pytest.mark.slow
 def test_images_are_pasted_and_dropped_on_what_a_cell_shows(open_notebook, photograph, paste_image, drop_files):
     notebook = open_notebook([FIELD, ""])
     notebook.run(0)

@@ -56,7 +56,7 @@ class NotebookPage:
     server : JupyterServer
         Serves it.
     context : playwright.sync_api.BrowserContext
-        Of this test only.
+        In which no other notebook is open, and from which no other machine can be reached.
     folder : Path
         Below the server's root, with the files that the notebook is to find beside it.
     cells : list of str
@@ -83,8 +83,6 @@ class NotebookPage:
         notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
         notebook.cells = [nbformat.v4.new_code_cell(source) for source in cells]
         nbformat.write(notebook, self.file)
-        context.add_init_script(path=SCRIPT)
-        context.route(_is_elsewhere, self._refuse)
         server.theme(place.theme)
         self.open()
 
@@ -94,7 +92,9 @@ class NotebookPage:
         """Open the notebook in a new page, as a link does, and wait until its kernel is idle."""
         self.page = self.context.new_page()
         self.page.set_viewport_size({"width": self.place.width, "height": self.place.height})
+        self.page.add_init_script(path=SCRIPT)
         self.page.on("console", self._heard)
+        self.page.on("request", self._asked)
         # Whoever waits for it only when a key is pressed is told of it too late.
         self.page.on("filechooser", lambda chooser: None)
         self.page.on("pageerror", lambda error: self._note(str(error)))
@@ -230,9 +230,9 @@ class NotebookPage:
         if not any(re.search(known, text) for known in OWN_ERRORS[self.place.front_end]):
             self.errors.append(text)
 
-    def _refuse(self, route):
-        self.outside.append(route.request.url)
-        route.abort()
+    def _asked(self, request):
+        if _is_elsewhere(request.url):
+            self.outside.append(request.url)
 
     def _ask(self, source, expressions):
         with self._client() as client:
