@@ -17,6 +17,7 @@ def fill(form, *names, prompt="a cat asleep"):
     expect(form.generate).to_be_enabled()
 
 
+@pytest.mark.parametrize("front_end", ["lab", "notebook"], indirect=True)
 def test_an_image_of_two_photographs(open_form, photograph):
     form = open_form([photograph(), photograph("hat.png", "navy")])
     fill(form, "cat.png", "hat.png", prompt="a cat in a hat")

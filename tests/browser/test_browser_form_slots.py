@@ -19,6 +19,7 @@ def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+@pytest.mark.parametrize("front_end", ["lab", "notebook"], indirect=True)
 def test_files_are_dropped_one_and_several(open_form, photograph, drop_files):
     cat, hat, sea = photograph(), photograph("hat.png", "navy"), photograph("sea.png", "teal")
     form = open_form()

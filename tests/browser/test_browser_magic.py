@@ -23,6 +23,7 @@ def assert_shows_the_cat(output):
     assert image.evaluate("async (image) => { await image.decode(); return image.naturalWidth; }") > 100
 
 
+@pytest.mark.parametrize("front_end", ["lab", "notebook"], indirect=True)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_a_line_shows_the_grid(open_notebook, photograph, theme):
     notebook = open_notebook([LOAD, GRID], [photograph()], theme=theme, width=700)

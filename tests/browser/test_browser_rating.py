@@ -111,6 +111,7 @@ def open_rating(open_notebook, tmp_path):
         assert notebook.outside == []
 
 
+@pytest.mark.parametrize("front_end", ["lab", "notebook"], indirect=True)
 def test_answers_wait_for_a_kernel_at_work_and_nothing_stays_in_the_notebook(open_rating, tmp_path):
     rating = open_rating(more=[BUSY])
     notebook, root = rating.notebook, rating.root
