@@ -3,12 +3,12 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast, get_args
 
 from kling_nb.compare.design import MOST_TASKS, Cell, Design
 from kling_nb.compare.levels import Axis, Level
 from kling_nb.errors import WorkspaceError
-from kling_nb.records import REFERENCE_FIELDS, Reference, TaskRecord
+from kling_nb.records import REFERENCE_FIELDS, Reference, Role, TaskRecord
 from kling_nb.workspace.rows import reference_facts, to_json
 
 SCHEMA = 1
@@ -118,7 +118,9 @@ def to_text(design: Design) -> str:
 def to_data(design: Design) -> dict[str, Any]:
     """Return a design as plain data, without the pictures' bytes: each is named by its hash, and described once."""
     levels = [level for axis in design.axes for level in axis.levels]
-    pictures = (*design.references, *(each for level in levels for each in level.references))
+    pictures = [*design.references, *(each for level in levels for each in level.references)]
+    # One picture may have two roles or names. Last, because equal designs are found by their text, as it always was.
+    pictures += [each for cell in design.cells for each in cell.references]
     return {
         "schema": SCHEMA,
         "samples": design.samples,
@@ -159,7 +161,7 @@ def from_data(data: Mapping[str, Any]) -> Design:
             advice="Upgrade kling_nb.",
         )
     try:
-        known = {name: _reference(facts) for name, facts in data["references"].items()}
+        known = _Known({name: _reference(facts) for name, facts in data["references"].items()})
         axes = tuple(
             Axis(axis["name"], tuple(Level(each["label"], _values(each["fields"], known)) for each in axis["levels"]))
             for axis in data["axes"]
@@ -200,6 +202,17 @@ def _values(fields: Mapping[str, Any], known: Mapping[str, Reference]) -> dict[s
         field: tuple(known[name] for name in value) if field in REFERENCE_FIELDS and value is not None else value
         for field, value in fields.items()
     }
+
+
+class _Known(dict[str, Reference]):
+    """References by their key; of a picture with two roles or names only one may have been written."""
+
+    def __missing__(self, key: str) -> Reference:
+        role, sha256, name = key.split(" ", 2)
+        for each in self.values():
+            if each.sha256.startswith(sha256) and role in get_args(Role):
+                return replace(each, role=cast("Role", role), name=name)
+        raise KeyError(key)
 
 
 def _reference(facts: Mapping[str, Any]) -> Reference:

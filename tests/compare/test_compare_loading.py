@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from kling_nb import Kling
+from kling_nb.compare.records import from_data, to_data
 from kling_nb.errors import InvalidRequest, WorkspaceError
 from kling_nb.sandbox import Sandbox
 from kling_nb.session import gateway
@@ -273,3 +274,42 @@ def test_a_rerun_goes_to_this_sessions_gateway(folder, tmp_path):
         again = loaded.rerun()
         assert (again.gateway, again.counts) == (other.base_url, {"done": 8})
         assert len(other.ledger.entries()) == 8
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"scene_image": "cat.png", "vary": {"n": [1, 2]}},
+        {"vary": {"style_image": {"none": None, "cat": "cat.png"}}},
+        {"subject_images": {"cat": "cat.png", "the same": "copy.png"}, "vary": {"n": [1, 2]}},
+    ],
+)
+def test_a_picture_in_two_roles_or_under_two_names_is_found_again(kling, new_kernel, new_kling, cat, more):
+    for name in ("cat.png", "copy.png"):
+        Path(name).write_bytes(cat)
+    asked = {"subject_images": "cat.png", "name": "same", **more}
+    made = kling.compare("a cat", **asked).run()
+    folder = made.save("two roles")
+    assert kling.load_comparison(folder).counts == {"done": 2}
+    new_kernel()
+    again = new_kling()
+    assert again.comparison("same").id == made.id
+    assert again.compare("a cat", **asked).id == made.id
+    found = [cell.references for cell in again.comparison("same").design.cells]
+    assert [[(each.role, each.name, each.sha256) for each in some] for some in found] == [
+        [(each.role, each.name, each.sha256) for each in cell.references] for cell in made.design.cells
+    ]
+
+
+def test_a_design_that_names_one_of_two_roles_of_a_picture_is_read_all_the_same(kling, cat):
+    design = kling.compare("a cat", subject_images=cat, scene_image=cat, vary={"n": [1, 2]}).design
+    data = to_data(design)
+    data["references"] = {key: value for key, value in data["references"].items() if key.startswith("scene")}
+    assert len(data["references"]) == 1
+    read, *_ = from_data(json.loads(json.dumps(data))).cells
+    assert [(each.role, each.name) for each in read.references] == [
+        (each.role, each.name) for each in design.cells[0].references
+    ]
+    data["references"] = {}
+    with pytest.raises(WorkspaceError, match="design cannot be read"):
+        from_data(data)
