@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger(__name__)
 
+_UNREADABLE = "A picture of this item cannot be read; ask whoever made the rating."
 _GONE = (
     "A rating was here, and its kernel has gone. The answers are kept: run `%load_ext kling_nb` and this cell again to "
     "go on."
@@ -62,7 +63,10 @@ class Desk(Protocol):
         ...
 
     def picture(self, token: str) -> bytes:
-        """Return a picture as JPEG."""
+        """Return a picture as JPEG.
+
+        What a `KlingError` says of it is for the log; the page is told only that it cannot be read.
+        """
         ...
 
     def answer(self, answer: dict[str, Any]) -> None:
@@ -98,7 +102,7 @@ class RatingWidget(anywidget.AnyWidget):
         self._answers: dict[str, Callable[[dict[str, Any]], tuple[Any, bytes | None]]] = {
             "hello": self._hello,
             "start": self._start,
-            "picture": lambda message: (None, self._desk.picture(str(message.get("picture")))),
+            "picture": self._picture,
             "answer": self._answer,
             "reveal": lambda _message: (self._desk.reveal(), None),
         }
@@ -121,6 +125,14 @@ class RatingWidget(anywidget.AnyWidget):
         if self._is_taken_over:
             raise KlingError("This rating goes on in a newer form.", money="")
         return self._desk.start(str(message.get("rater") or "")), None
+
+    def _picture(self, message: dict[str, Any]) -> tuple[None, bytes]:
+        try:
+            return None, self._desk.picture(str(message.get("picture")))
+        except KlingError as error:
+            # Its text names the file, and the file's name has the prompt, which may be what is hidden.
+            _logger.error("A picture of a rating cannot be read: %s", error)  # noqa: TRY400 - the text says it all
+            raise KlingError(_UNREADABLE, money="") from None
 
     def _answer(self, message: dict[str, Any]) -> tuple[Any, None]:
         self._desk.answer(dict(message["answer"]))

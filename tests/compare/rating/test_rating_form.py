@@ -1,6 +1,7 @@
 """The form as a widget: what it hands out, what it takes in, and what it keeps to itself."""
 
 import json
+import logging
 
 import pytest
 
@@ -76,10 +77,35 @@ def test_nothing_that_was_said_before_the_end_tells_a_level(front):
     assert "kling-v2" not in json.dumps(front.widget._repr_mimebundle_()[0])
 
 
+@pytest.mark.parametrize("spoil", ["missing", "cut", "nothing"])
+def test_a_picture_that_cannot_be_read_tells_no_level(kling, cat, monkeypatch, caplog, spoil):
+    made = kling.compare(subject_images=cat, vary={"prompt": ["a red fox", "a grey heron"]}).run(quiet=True)
+    for image in made.images:
+        if spoil == "missing":
+            image.path.unlink()
+        else:
+            image.path.write_bytes(image.bytes[:200] if spoil == "cut" else b"")
+    rating = made.rate(QUESTION)
+    front = Front(rating.widget(), monkeypatch)
+    (item,) = front.value("start", rater="ana")["items"]
+    with caplog.at_level(logging.ERROR):
+        for picture in item["pictures"]:
+            told, buffers = front.ask("picture", picture=picture)
+            assert told["message"] == "A picture of this item cannot be read; ask whoever made the rating."
+            assert buffers is None
+    said = json.dumps([content for content, _ in front.told])
+    assert "fox" not in said
+    assert "heron" not in said
+    if spoil == "missing":
+        assert "fox" in caplog.text
+        assert "heron" in caplog.text
+    rating.close()
+
+
 def test_a_problem_is_told_and_the_form_goes_on(front):
     assert "rater is" in front.ask("start", rater="")[0]["message"]
     items = front.value("start", rater="ana")["items"]
-    assert "no such picture" in front.ask("picture", picture="x")[0]["message"]
+    assert "cannot be read" in front.ask("picture", picture="x")[0]["message"]
     assert "no answer" in front.ask("answer", answer={"item": "x"})[0]["message"]
     front.value("answer", answer=answer(items[0]))
 
