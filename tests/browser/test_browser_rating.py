@@ -21,6 +21,7 @@ COLOURS = {{"a": "orange", "b": "teal"}}
 class Desk:
     def __init__(self, count=4, rater=None):
         self.count, self.rater, self.stored, self.broken = count, rater, [], False
+        self.raters = []
 
     def study(self):
         return {{"name": "Rating", "question": "Which picture shows the subject more faithfully?", "protocol": "pairs",
@@ -40,7 +41,7 @@ class Desk:
         image.save(buffer, "JPEG")
         return buffer.getvalue()
 
-    def answer(self, answer):
+    def answer(self, rater, answer):
         if self.broken:
             raise KlingError("The disk is full.")
         # JupyterLab has a thread for messages where the kernel can, so that a cell that runs holds up nothing.
@@ -49,8 +50,9 @@ class Desk:
         # As the core does: the same answer is stored once.
         if answer not in self.stored:
             self.stored.append(answer)
+            self.raters.append(rater)
 
-    def reveal(self):
+    def reveal(self, rater):
         return f"<table><tr><th>{{LEVELS['a']}}</th><td>3</td></tr></table>"
 """
 BUSY = """import time, pathlib
@@ -269,3 +271,20 @@ def test_no_answer_is_lost_to_a_refusal_a_reload_or_a_restart(open_rating):
     expect(notebook.output(1).get_by_text("A rating was here, and its kernel has gone.")).to_be_visible()
     expect(notebook.output(1).get_by_text("Loading widget")).to_be_hidden()
     notebook.screenshot("rating-gone")
+
+
+@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
+def test_a_form_that_is_shown_twice_keeps_two_raters_apart(open_rating):
+    anna = open_rating(more=["rating"], width=800)
+    notebook = anna.notebook
+    notebook.run(2)
+    bob = Rating(notebook, 2)
+    for rating, name in ((anna, "Anna"), (bob, "Bob")):
+        rating.root.get_by_label("Your name or code").fill(name)
+        rating.press("Enter")
+        rating.expect_item(1)
+    for rating, place in ((anna, 2), (bob, 2), (anna, 3)):
+        rating.root.locator(".kr-stage").focus()
+        rating.press("u")
+        rating.expect_item(place)
+    assert notebook.kernel_value("desk.raters") == ["Anna", "Bob", "Anna"]

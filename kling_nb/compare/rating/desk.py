@@ -155,7 +155,7 @@ def _saved(task: TaskRecord | None) -> list[ImageRecord]:
 
 
 class Desk:
-    """Serves one rater of one rating.
+    """Serves the raters of one rating: a form that is shown twice may have two at once.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ class Desk:
     store : Store
         Where answers are kept.
     rater : str, optional
-        Who answers; asked for at the start where it is not known.
+        Who answers; the form asks where it is not known.
     result : callable
         Returns the result as HTML.
     begun : callable
@@ -184,12 +184,14 @@ class Desk:
         self._store = store
         self._result = result
         self._begun = begun
+        self._raters: set[str] = set()
         self._items = {item.token: item for item in exhibit.items}
         self._sources = dict(exhibit.sources())
 
     def study(self) -> dict[str, Any]:
-        """Return what is asked."""
-        return self.exhibit.study(self.rater)
+        """Return what is asked, and of whom, unless several have begun."""
+        (rater,) = self._raters if self.rater is None and len(self._raters) == 1 else [self.rater]
+        return self.exhibit.study(rater)
 
     def start(self, rater: str) -> dict[str, Any]:
         """Return the items in a rater's order, and what is answered already.
@@ -199,13 +201,14 @@ class Desk:
         InvalidRequest
             That is no name.
         """
-        self.rater = checked_rater(rater)
-        self._begun(self.rater)
+        rater = checked_rater(rater)
+        self._raters.add(rater)
+        self._begun(rater)
         plan, items = self.exhibit.plan, self.exhibit.items
-        turns = sheet(items, plan.seed, self.rater)
+        turns = sheet(items, plan.seed, rater)
         return {
             "items": [self.exhibit.item(items[turn.place], flipped=turn.flipped) for turn in turns],
-            "answered": {each.item: each.choice for each in self._answers() if each.item in self._items},
+            "answered": {each.item: each.choice for each in self._answers(rater) if each.item in self._items},
         }
 
     def picture(self, name: str) -> bytes:
@@ -220,40 +223,44 @@ class Desk:
             raise InvalidRequest("There is no such picture.", money="")
         return readable(self._sources[name])
 
-    def answer(self, answer: dict[str, Any]) -> None:
-        """Keep an answer, durably.
+    def answer(self, rater: str, answer: dict[str, Any]) -> None:
+        """Keep an answer of a rater who has begun here, durably.
 
         Raises
         ------
         InvalidRequest
-            It is none.
+            It is none, or the rater has not begun.
         WorkspaceError
             It could not be kept.
         """
-        if self.rater is None:
-            raise InvalidRequest("Nobody has begun to answer.", money="")
         plan = self.exhibit.plan
-        self._store.add(plan, [read_answer(answer, plan, self._items, self.rater)])
+        self._store.add(plan, [read_answer(answer, plan, self._items, self._who(rater))])
 
-    def reveal(self) -> str:
+    def reveal(self, rater: str) -> str:
         """Return the result as HTML.
 
         Raises
         ------
         InvalidRequest
-            Not everything is answered.
+            The rater has not answered everything, or has not begun.
         """
-        left = self.left()
+        left = self.left(self._who(rater))
         if left:
             raise InvalidRequest(f"{plural(left, 'item')} not answered yet; the result is shown after the last.")
         return self._result()
 
-    def left(self) -> int:
-        """Return how many items this rater has not answered."""
-        return len(self._items.keys() - {each.item for each in self._answers()})
+    def left(self, rater: str) -> int:
+        """Return how many items a rater has not answered."""
+        return len(self._items.keys() - {each.item for each in self._answers(rater)})
 
-    def _answers(self) -> Sequence[Answer]:
-        return [each for each in self._store.counting(self.exhibit.plan) if each.rater == self.rater]
+    def _who(self, rater: str) -> str:
+        name = checked_rater(rater)
+        if name not in self._raters:
+            raise InvalidRequest(f"{name} has not begun in this form; run the cell again, and start there.", money="")
+        return name
+
+    def _answers(self, rater: str) -> Sequence[Answer]:
+        return [each for each in self._store.counting(self.exhibit.plan) if each.rater == rater]
 
 
 def readable(make: Callable[[], bytes]) -> bytes:

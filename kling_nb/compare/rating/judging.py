@@ -80,7 +80,7 @@ def judge(desk: Desk, function: Callable[[Shown], Any], rater: str) -> int:
         took = round(1000 * (time.monotonic() - began))
         now = datetime.now(UTC).isoformat(timespec="microseconds")
         said = {"item": item["item"], "pictures": item["pictures"], "choice": _plain(choice)}
-        desk.answer(said | {"milliseconds": took, "answered_at": now})
+        desk.answer(rater, said | {"milliseconds": took, "answered_at": now})
     return len(left)
 
 

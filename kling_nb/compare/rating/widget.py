@@ -69,15 +69,16 @@ class Desk(Protocol):
         """
         ...
 
-    def answer(self, answer: dict[str, Any]) -> None:
-        """Store an answer durably; the same one, by ``item`` and ``answered_at``, may come more than once.
+    def answer(self, rater: str, answer: dict[str, Any]) -> None:
+        """Store an answer of a rater who has started, durably.
 
-        After a `KlingError` the page shows its message, keeps the answer and offers to send it again.
+        The same one, by ``item`` and ``answered_at``, may come more than once. After a `KlingError` the page
+        shows its message, keeps the answer and offers to send it again.
         """
         ...
 
-    def reveal(self) -> str:
-        """Return the result as HTML, in which every text is escaped."""
+    def reveal(self, rater: str) -> str:
+        """Return the result as HTML for a rater who has started, in which every text is escaped."""
         ...
 
 
@@ -104,7 +105,7 @@ class RatingWidget(anywidget.AnyWidget):
             "start": self._start,
             "picture": self._picture,
             "answer": self._answer,
-            "reveal": lambda _message: (self._desk.reveal(), None),
+            "reveal": lambda message: (self._desk.reveal(str(message.get("rater") or "")), None),
         }
         self.on_msg(self._take)
 
@@ -135,7 +136,7 @@ class RatingWidget(anywidget.AnyWidget):
             raise KlingError(_UNREADABLE, money="") from None
 
     def _answer(self, message: dict[str, Any]) -> tuple[Any, None]:
-        self._desk.answer(dict(message["answer"]))
+        self._desk.answer(str(message.get("rater") or ""), dict(message["answer"]))
         return None, None
 
     def _take(self, _widget: Any, message: Any, _buffers: Any) -> None:

@@ -31,13 +31,15 @@ def rater():
             for item in exhibit.items
             for picture, label in zip(item.pictures, item.levels, strict=True)
         }
-        begun = rating.desk.start(f"rater {seed}")
+        name = f"rater {seed}"
+        begun = rating.desk.start(name)
         for number, item in enumerate(begun["items"]):
             is_left = (levels[item["pictures"][0]] == level) == (rng.random() < chance)
             choice = "left" if is_left else "right"
             if len(item["pictures"]) == 1:
                 choice = 5 if is_left else 1
             said = {"item": item["item"], "pictures": item["pictures"], "choice": choice, "milliseconds": 900}
-            rating.desk.answer(said | {"answered_at": f"2026-01-01T00:{number // 60:02d}:{number % 60:02d}.000+00:00"})
+            moment = f"2026-01-01T00:{number // 60:02d}:{number % 60:02d}.000+00:00"
+            rating.desk.answer(name, said | {"answered_at": moment})
 
     return made

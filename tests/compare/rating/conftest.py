@@ -35,7 +35,7 @@ def answering():
         left = [each for each in begun["items"] if each["item"] not in begun["answered"]]
         for item in left[:most]:
             said = {"item": item["item"], "pictures": item["pictures"], "choice": choose(item)}
-            desk.answer(said | {"milliseconds": 1200, "answered_at": moment()})
+            desk.answer(rater, said | {"milliseconds": 1200, "answered_at": moment()})
         return begun
 
     return answer

@@ -295,9 +295,9 @@ def test_answers_are_stored_at_once_and_gone_on_with_in_another_kernel(compare, 
     again = new_kling().comparison("cats").rate(QUESTION, by="model_name", rater="ana")
     begun = again.desk.start("ana")
     assert len(begun["answered"]) == 2
-    assert again.desk.left() == 4
+    assert again.desk.left("ana") == 4
     answering(again.desk, always("kling-v2-1", again))
-    assert again.desk.left() == 0
+    assert again.desk.left("ana") == 0
     frame = again.to_dataframe()
     assert set(frame.preferred) == {"kling-v2-1"}
     assert len(frame) == 6
@@ -313,8 +313,8 @@ def test_a_changed_answer_supersedes_and_both_are_kept(compare, answering):
     begun = answering(rating.desk, lambda _: "left")
     (item, *_) = begun["items"]
     said = {"item": item["item"], "pictures": item["pictures"], "choice": "tie", "milliseconds": 5}
-    rating.desk.answer(said | {"answered_at": "2027-01-01T00:00:00.000+00:00"})
-    rating.desk.answer(said | {"answered_at": "2027-01-01T00:00:00.000+00:00"})  # sent again, and counted once
+    rating.desk.answer("ana", said | {"answered_at": "2027-01-01T00:00:00.000+00:00"})
+    rating.desk.answer("ana", said | {"answered_at": "2027-01-01T00:00:00.000+00:00"})  # sent again, and counted once
     frame = rating.to_dataframe()
     assert len(frame) == 7
     assert frame.counts.sum() == 6
@@ -326,9 +326,9 @@ def test_the_result_is_told_only_at_the_end(compare, answering):
     rating = compare().rate(QUESTION, by="model_name")
     answering(rating.desk, lambda _: "left", most=5)
     with pytest.raises(InvalidRequest, match="1 item not answered yet"):
-        rating.desk.reveal()
+        rating.desk.reveal("ana")
     answering(rating.desk, lambda _: "unsure")
-    rating.desk.reveal()
+    rating.desk.reveal("ana")
 
 
 @pytest.mark.parametrize(
@@ -352,9 +352,9 @@ def test_what_is_no_answer_is_refused(compare, change):
     right = {"item": item["item"], "pictures": item["pictures"], "choice": "left", "milliseconds": 1}
     right |= {"answered_at": "2026-01-01T00:00:00.000+00:00"}
     with pytest.raises(InvalidRequest):
-        rating.desk.answer(right | change)
+        rating.desk.answer("ana", right | change)
     assert rating.answered == {}
-    rating.desk.answer(right)
+    rating.desk.answer("ana", right)
     assert rating.answered == {"ana": 1}
 
 
@@ -372,7 +372,7 @@ def test_a_scale_takes_its_values_and_nothing_else(compare, answering):
     }
     for wrong in (3, "left", "tie", 1.5):
         with pytest.raises(InvalidRequest, match="is no answer to this question"):
-            rating.desk.answer(said | {"choice": wrong})
+            rating.desk.answer("ana", said | {"choice": wrong})
     names = levels_of(rating)
     answering(rating.desk, lambda each: 2 if names[each["pictures"][0]] == "kling-v2" else "unsure")
     frame = rating.to_dataframe()
@@ -401,7 +401,7 @@ def test_a_grown_comparison_keeps_its_answers(compare, answering, cat, kling):
     assert rating.count == 8
     assert rating.answered == {"ana": 6}
     rating.desk.start("ana")
-    assert rating.desk.left() == 2
+    assert rating.desk.left("ana") == 2
 
 
 def test_comparisons_do_not_share_answers(compare, answering):

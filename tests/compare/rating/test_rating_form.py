@@ -55,10 +55,10 @@ def test_a_rating_from_start_to_result(front):
     for number, item in enumerate(items):
         _, buffers = front.ask("picture", picture=item["pictures"][0])
         assert buffers[0][:3] == b"\xff\xd8\xff"
-        assert front.ask("reveal")[0]["kind"] == "failed"
-        front.value("answer", answer=answer(item, second=number))
+        assert front.ask("reveal", rater="ana")[0]["kind"] == "failed"
+        front.value("answer", rater="ana", answer=answer(item, second=number))
         assert front.rating.answered == {"ana": number + 1}
-    html = front.value("reveal")
+    html = front.value("reveal", rater="ana")
     assert "identity" in html
     assert "kling-v2-1" in html
 
@@ -68,7 +68,7 @@ def test_nothing_that_was_said_before_the_end_tells_a_level(front):
     items = front.value("start", rater="ana")["items"]
     for number, item in enumerate(items):
         front.ask("picture", picture=item["pictures"][1])
-        front.ask("answer", answer=answer(item, second=number))
+        front.ask("answer", rater="ana", answer=answer(item, second=number))
     said = json.dumps([content for content, _ in front.told])
     assert "kling-v2" not in said
     state = json.dumps({name: str(value) for name, value in front.widget.get_state().items() if name[:1] != "_"})
@@ -106,8 +106,29 @@ def test_a_problem_is_told_and_the_form_goes_on(front):
     assert "rater is" in front.ask("start", rater="")[0]["message"]
     items = front.value("start", rater="ana")["items"]
     assert "cannot be read" in front.ask("picture", picture="x")[0]["message"]
-    assert "no answer" in front.ask("answer", answer={"item": "x"})[0]["message"]
-    front.value("answer", answer=answer(items[0]))
+    assert "no answer" in front.ask("answer", rater="ana", answer={"item": "x"})[0]["message"]
+    front.value("answer", rater="ana", answer=answer(items[0]))
+
+
+def test_one_form_that_is_shown_twice_keeps_two_raters_apart(front):
+    anna = front.value("start", rater="Anna")["items"]
+    assert front.value("hello")["study"]["rater"] == "Anna"
+    bob = front.value("start", rater="Bob")["items"]
+    assert front.value("hello")["study"]["rater"] is None
+    for number, item in enumerate(anna):
+        front.value("answer", rater="Anna", answer=answer(item, second=number))
+    front.value("answer", rater=" Bob ", answer=answer(bob[0], "tie"))
+    assert front.rating.answered == {"Anna": 3, "Bob": 1}
+    assert "2 items not answered yet" in front.ask("reveal", rater="Bob")[0]["message"]
+    assert "identity" in front.value("reveal", rater="Anna")
+    for rater, said in (
+        ("Cy", "Cy has not begun in this form; run the cell again"),
+        ("", "rater is"),
+        (None, "rater is"),
+    ):
+        assert said in front.ask("answer", rater=rater, answer=answer(bob[1]))[0]["message"]
+        assert said in front.ask("reveal", rater=rater)[0]["message"]
+    assert front.rating.answered == {"Anna": 3, "Bob": 1}
 
 
 def test_a_newer_form_of_the_same_rater_takes_over(front, comparison):
@@ -116,7 +137,7 @@ def test_a_newer_form_of_the_same_rater_takes_over(front, comparison):
     newer.widget()
     assert front.told[-1][0] == {"kind": "taken over"}
     # What was on its way is kept all the same.
-    front.value("answer", answer=answer(items[0]))
+    front.value("answer", rater="ana", answer=answer(items[0]))
     assert newer.answered == {"ana": 1}
     newer.close()
 

@@ -34,12 +34,12 @@ class Desk:
     def picture(self, token):
         return b"\xff\xd8 the picture " + token.encode()
 
-    def answer(self, answer):
+    def answer(self, rater, answer):
         if answer["choice"] == "tie":
             raise KlingError("The disk is full.")
-        self.stored.append(answer)
+        self.stored.append((rater, answer))
 
-    def reveal(self):
+    def reveal(self, rater):
         raise KeyError("the-secret-label")
 
 
@@ -71,8 +71,8 @@ def test_every_question_has_its_answer(widget, desk):
         {"kind": "reply", "value": None},
         [b"\xff\xd8 the picture p1"],
     )
-    assert ask(widget, kind="answer", answer=ANSWER) == ({"kind": "reply", "value": None}, None)
-    assert desk.stored == [ANSWER]
+    assert ask(widget, kind="answer", rater="Anna", answer=ANSWER) == ({"kind": "reply", "value": None}, None)
+    assert desk.stored == [("Anna", ANSWER)]
 
 
 def test_what_is_refused_is_said_as_it_was_raised(widget, desk):
@@ -80,7 +80,7 @@ def test_what_is_refused_is_said_as_it_was_raised(widget, desk):
         {"kind": "failed", "message": "A rater needs a name.\nGive one."},
         None,
     )
-    content, _ = ask(widget, kind="answer", answer=ANSWER | {"choice": "tie"})
+    content, _ = ask(widget, kind="answer", rater="Anna", answer=ANSWER | {"choice": "tie"})
     assert content == {"kind": "failed", "message": "The disk is full."}
     assert desk.stored == []
 
@@ -111,14 +111,14 @@ def test_a_form_that_was_taken_over_asks_for_nothing_and_loses_nothing(widget, d
     assert widget.sent.pop() == ({"kind": "taken over"}, None)
     assert ask(widget, kind="hello")[0] == {"kind": "reply", "value": {"taken_over": True}}
     assert ask(widget, kind="start", rater="Anna")[0]["kind"] == "failed"
-    ask(widget, kind="answer", answer=ANSWER)
-    assert desk.stored == [ANSWER]
+    ask(widget, kind="answer", rater="Anna", answer=ANSWER)
+    assert desk.stored == [("Anna", ANSWER)]
 
 
 def test_the_state_has_nothing_of_the_rating(widget):
     for message in ({"kind": "hello"}, {"kind": "start", "rater": "Anna"}, {"kind": "picture", "picture": "p1"}):
         ask(widget, **message)
-    ask(widget, kind="answer", answer=ANSWER)
+    ask(widget, kind="answer", rater="Anna", answer=ANSWER)
     own = {name for name in widget.keys if name not in Widget.class_trait_names()}
     state = {name: value for name, value in widget.get_state().items() if name not in ("_esm", "_css", "layout")}
     assert not any("Which one" in json.dumps(value, default=str) for value in state.values())

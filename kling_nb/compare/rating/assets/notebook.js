@@ -150,7 +150,7 @@ class Kernel {
   }
 
   async reveal() {
-    const { value } = await this.#ask({ kind: "reveal" });
+    const { value } = await this.#ask({ kind: "reveal", rater: this.#rater });
     return value;
   }
 
@@ -179,7 +179,7 @@ class Kernel {
     waiting.isRefused = false;
     this.#timers = [...this.#timers.slice(-20), ...[SOON, LATE].map((time) => setTimeout(() => this.#report(), time + 20))];
     try {
-      await this.#ask({ kind: "answer", answer: waiting.answer });
+      await this.#ask({ kind: "answer", rater: waiting.rater, answer: waiting.answer });
       for (const [key, each] of unconfirmed) if (each === waiting) unconfirmed.delete(key);
     } catch (problem) {
       waiting.isRefused = true;
