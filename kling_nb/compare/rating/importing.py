@@ -87,12 +87,23 @@ def answers_of(found: dict[str, Any], exhibit: Exhibit, store: Store, rater: Any
             advice="Import them into the comparison as it was when it was exported.",
         )
     source = str(found["page"])
-    elsewhere = [each for each in store.answers(exhibit.plan) if each.rater == name and each.source != source]
-    if elsewhere:
-        where = "on another page" if elsewhere[0].source else "in a notebook"
+    answers = [read_answer(each, exhibit.plan, items, name, source) for each in found["answers"]]
+    where = _elsewhere(answers, [each for each in store.answers(exhibit.plan) if each.rater == name], source)
+    if where:
         raise InvalidRequest(
             f"There are answers of a rater {shown(name)} already, given {where}; two people may have the same name.",
             money=_KEPT,
             advice=f'Import these under another one: import_answers(file, rater="{name} 2").',
         )
-    return [read_answer(each, exhibit.plan, items, name, source) for each in found["answers"]]
+    return answers
+
+
+def _elsewhere(answers: list[Answer], known: list[Answer], source: str) -> str:
+    """Return where someone of the same name has answered who need not be the same person; empty where nobody has."""
+    for each in known:
+        if each.source != source:
+            return "on another page" if each.source else "in a notebook"
+    # One export may have gone to several people. A file has all that its page knows of a rater, so of two files of one
+    # person the later one has all of the earlier.
+    there, here = set(known), set(answers)
+    return "" if there <= here or here <= there else "on the same page and not in this file"

@@ -178,6 +178,39 @@ def test_two_people_of_one_name_stay_two(comparison, folder):
     assert set(comparison.answers().rater) == {"bo", "bo 2"}
 
 
+def later(content, minutes=7):
+    """The same of someone else, who answered at another time."""
+    moved = [
+        each | {"answered_at": each["answered_at"].replace(":00:", f":{minutes:02d}:")} for each in content["answers"]
+    ]
+    return content | {"answers": moved}
+
+
+@pytest.mark.parametrize("most", [None, 2], ids=["all", "some"])
+@pytest.mark.parametrize("first", [None, 2], ids=["after all", "after some"])
+def test_two_people_of_one_name_on_one_page_stay_two(comparison, folder, first, most):
+    comparison.import_answers(write(filled_in(folder, most=first)))
+    before = comparison.ratings_kept.data()
+    other = write(later(filled_in(folder, most=most)), "other.json")
+    with pytest.raises(InvalidRequest, match='a rater "bo" already, given on the same page and not in') as raised:
+        comparison.import_answers(other)
+    assert 'rater="bo 2"' in str(raised.value)
+    assert raised.value.money == "Nothing was imported; the file is as it was."
+    assert comparison.ratings_kept.data() == before
+    assert comparison.import_answers(other, rater="bo 2") == (most or 6)
+    # Both go on, each with a file that has what came before.
+    assert comparison.import_answers(write(filled_in(folder))) == 6 - (first or 6)
+    assert comparison.import_answers(write(later(filled_in(folder))), rater="bo 2") == 6 - (most or 6)
+    with pytest.raises(InvalidRequest, match="on the same page"):
+        comparison.import_answers("answers-bo.json")
+
+
+def test_an_older_file_of_a_rater_brings_nothing_and_is_not_refused(comparison, folder):
+    assert comparison.import_answers(write(filled_in(folder))) == 6
+    assert comparison.import_answers(write(filled_in(folder, most=2))) == 0
+    assert comparison.import_answers(write(filled_in(folder, most=0))) == 0
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
