@@ -4,10 +4,33 @@ An answer is only ever added: one that is changed later is another, and which of
 All of it is kept as JSON, because only what reads it needs to know what is in it.
 """
 
+import sqlite3
 from collections.abc import Iterable
 from typing import NamedTuple
 
 from kling_nb.workspace.database import Database
+
+_RATING = "INSERT OR IGNORE INTO ratings VALUES (?, ?, ?, ?)"
+_ANSWER = "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)"
+
+
+class StoredRating(NamedTuple):
+    """A rating as the journal has it.
+
+    Parameters
+    ----------
+    id, comparison : str
+        Its own, and what its comparison is known by.
+    created_at : float
+        Seconds since the epoch.
+    plan : str
+        JSON.
+    """
+
+    id: str
+    comparison: str
+    created_at: float
+    plan: str
 
 
 class StoredAnswer(NamedTuple):
@@ -40,38 +63,30 @@ class Ratings:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def save(self, some_id: str, comparison: str, created_at: float, plan: str) -> None:
+    def save(self, rating: StoredRating) -> None:
         """Write a rating, unless it is there already.
-
-        Parameters
-        ----------
-        some_id, comparison : str
-            Its own, and what its comparison is known by.
-        created_at : float
-            Seconds since the epoch.
-        plan : str
-            JSON.
 
         Raises
         ------
         WorkspaceError
             It could not be written.
         """
-        insert, values = "INSERT OR IGNORE INTO ratings VALUES (?, ?, ?, ?)", (some_id, comparison, created_at, plan)
-        self._database.commit(lambda connection: connection.execute(insert, values))
+        self._database.commit(lambda connection: connection.execute(_RATING, rating))
 
     def of(self, comparison: str) -> list[str]:
         """Return the plans of a comparison's ratings, oldest first."""
         query = "SELECT plan FROM ratings WHERE comparison = ? ORDER BY created_at, id"
         return [row["plan"] for row in self._database.read(query, [comparison])]
 
-    def answer(self, answers: Iterable[StoredAnswer]) -> int:
-        """Write answers, durably, all or none; those that are there already stay as they are.
+    def answer(self, rating: StoredRating, answers: Iterable[StoredAnswer]) -> int:
+        """Write answers and their rating, durably, all or none; what is there already stays as it is.
 
         Parameters
         ----------
+        rating : StoredRating
+            That they are of.
         answers : iterable of StoredAnswer
-            Of any rating.
+            The same answer may come again.
 
         Returns
         -------
@@ -83,8 +98,13 @@ class Ratings:
         WorkspaceError
             They could not be written; then none was.
         """
-        insert, values = "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)", list(answers)
-        return self._database.commit(lambda connection: connection.executemany(insert, values).rowcount)
+        values = list(answers)
+
+        def write(connection: sqlite3.Connection) -> int:
+            connection.execute(_RATING, rating)
+            return connection.executemany(_ANSWER, values).rowcount
+
+        return self._database.commit(write)
 
     def answers(self, rating: str) -> list[str]:
         """Return the answers of a rating, in the order of time."""

@@ -8,7 +8,9 @@ import pytest
 from kling_nb.errors import WorkspaceError
 from kling_nb.workspace import schema
 from kling_nb.workspace.journal import Journal
-from kling_nb.workspace.ratings import StoredAnswer
+from kling_nb.workspace.ratings import StoredAnswer, StoredRating
+
+RATING = StoredRating("r", "seed", 1.0, "plan")
 
 
 @pytest.fixture
@@ -28,25 +30,25 @@ def answer(number, rating="r", rater="ana"):
 
 
 def test_a_rating_is_written_once_and_found_by_its_comparison(journal):
-    journal.ratings.save("b", "seed", 2.0, "second")
-    journal.ratings.save("a", "seed", 1.0, "first")
-    journal.ratings.save("a", "seed", 9.0, "another")
-    journal.ratings.save("c", "other", 3.0, "third")
+    journal.ratings.save(StoredRating("b", "seed", 2.0, "second"))
+    journal.ratings.save(StoredRating("a", "seed", 1.0, "first"))
+    journal.ratings.save(StoredRating("a", "seed", 9.0, "another"))
+    journal.ratings.save(StoredRating("c", "other", 3.0, "third"))
     assert journal.ratings.of("seed") == ["first", "second"]
     assert journal.ratings.of("none") == []
 
 
 def test_answers_are_there_for_another_kernel_in_the_order_of_time(journal, path):
-    assert journal.ratings.answer([answer(2), answer(1)]) == 2
-    assert journal.ratings.answer([answer(3, rating="other")]) == 1
+    assert journal.ratings.answer(RATING, [answer(2), answer(1)]) == 2
+    assert journal.ratings.answer(RATING._replace(id="other"), [answer(3, rating="other")]) == 1
     other = Journal(path)
     assert other.ratings.answers("r") == ['{"n": 1}', '{"n": 2}']
     other.close()
 
 
 def test_the_same_answer_is_written_once(journal):
-    assert journal.ratings.answer([answer(1), answer(2)]) == 2
-    assert journal.ratings.answer([answer(2)._replace(answer="other"), answer(3)]) == 1
+    assert journal.ratings.answer(RATING, [answer(1), answer(2)]) == 2
+    assert journal.ratings.answer(RATING, [answer(2)._replace(answer="other"), answer(3)]) == 1
     assert journal.ratings.answers("r") == ['{"n": 1}', '{"n": 2}', '{"n": 3}']
 
 
@@ -57,8 +59,19 @@ def test_all_answers_or_none(journal, path):
         )
     connection.close()
     with pytest.raises(WorkspaceError, match="full"):
-        journal.ratings.answer([answer(1), answer(2), answer(3)])
+        journal.ratings.answer(RATING, [answer(1), answer(2), answer(3)])
     assert journal.ratings.answers("r") == []
+    assert journal.ratings.of("seed") == []
+
+
+def test_answers_and_their_rating_are_one_commit(journal):
+    said = []
+    journal._database._connection.set_trace_callback(said.append)
+    assert journal.ratings.answer(RATING, [answer(1)]) == 1
+    assert journal.ratings.answer(RATING, [answer(2), answer(1)]) == 1
+    journal._database._connection.set_trace_callback(None)
+    assert said.count("COMMIT") == 2
+    assert journal.ratings.of("seed") == ["plan"]
 
 
 def test_several_kernels_answer_at_once_and_none_is_lost(path):
@@ -67,7 +80,7 @@ def test_several_kernels_answer_at_once_and_none_is_lost(path):
     def answers(rater):
         journal = Journal(path)
         for number in range(20):
-            journal.ratings.answer([answer(number, rater=rater)])
+            journal.ratings.answer(RATING, [answer(number, rater=rater)])
         journal.close()
 
     threads = [threading.Thread(target=answers, args=(rater,)) for rater in ("ana", "bo", "cy")]
@@ -94,5 +107,5 @@ def test_a_journal_of_the_third_version_gets_its_tables(path):
         connection.execute(f"PRAGMA user_version = {number}")
     connection.close()
     journal = Journal(path)
-    assert journal.ratings.answer([answer(1)]) == 1
+    assert journal.ratings.answer(RATING, [answer(1)]) == 1
     journal.close()

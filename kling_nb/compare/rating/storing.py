@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from kling_nb.compare.rating.records import (
@@ -14,7 +15,7 @@ from kling_nb.compare.rating.records import (
     plan_from,
 )
 from kling_nb.errors import WorkspaceError
-from kling_nb.workspace.ratings import StoredAnswer
+from kling_nb.workspace.ratings import StoredAnswer, StoredRating
 from kling_nb.workspace.rows import to_json
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ class Store:
         found = [each for some, answers in self._brought if some.id == plan.id for each in answers]
         stored = self._stored()
         found += [answer_from(_loads(text)) for text in stored.answers(plan.id)] if stored is not None else []
-        return list({(each.rater, each.item, each.answered_at): each for each in found}.values())
+        return list({_key(each): each for each in found}.values())
 
     def counting(self, plan: RatingPlan) -> list[Answer]:
         """Return the answers that count: each rater's last of every item."""
@@ -96,24 +97,24 @@ class Store:
         WorkspaceError
             It could not be written.
         """
-        self._session.workspace.journal.ratings.save(
-            plan.id, plan.comparison, plan.created_at, to_json(plan_data(plan))
-        )
+        self._session.workspace.journal.ratings.save(_row(plan))
 
     def add(self, plan: RatingPlan, answers: Iterable[Answer]) -> int:
-        """Write answers durably, and their rating before them; return how many were new.
+        """Write answers durably, with their rating; return how many were new.
 
         Raises
         ------
         WorkspaceError
             They could not be written; then none was.
         """
-        known = {(each.rater, each.item, each.answered_at) for each in self.answers(plan)}
-        new = [each for each in answers if (each.rater, each.item, each.answered_at) not in known]
-        self.keep(plan)
+        # What the journal has already it finds by its key; to read all of it for every answer would take ever longer.
         return self._session.workspace.journal.ratings.answer(
-            StoredAnswer(each.rating, each.rater, each.item, each.answered_at, to_json(answer_data(each)))
-            for each in new
+            _row(plan),
+            (
+                StoredAnswer(*key, to_json(answer_data(each)))
+                for each in answers
+                if (key := _key(each)) not in self._brought_keys
+            ),
         )
 
     def fix(self, analysis: Mapping[str, Any], now: float) -> None:
@@ -143,6 +144,10 @@ class Store:
         analyses = self.analyses()
         return ({KEY: ratings} if ratings else {}) | ({ANALYSES: analyses} if analyses else {})
 
+    @cached_property
+    def _brought_keys(self) -> set[tuple[str, str, str, str]]:
+        return {_key(each) for _, answers in self._brought for each in answers}
+
     def _stored(self) -> "Ratings | None":
         workspace = self._session.workspace
         return workspace.journal.ratings if workspace.exists else None
@@ -171,6 +176,14 @@ def brought(more: Mapping[str, Any], where: str) -> list[Brought]:
     except (KeyError, TypeError, AttributeError, WorkspaceError) as error:
         said = error.message if isinstance(error, WorkspaceError) else f"{type(error).__name__}: {error}"
         raise WorkspaceError(f"The ratings in {where} cannot be read ({said}).", money="") from None
+
+
+def _row(plan: RatingPlan) -> StoredRating:
+    return StoredRating(plan.id, plan.comparison, plan.created_at, to_json(plan_data(plan)))
+
+
+def _key(answer: Answer) -> tuple[str, str, str, str]:
+    return answer.rating, answer.rater, answer.item, answer.answered_at
 
 
 def _loads(text: str) -> Any:

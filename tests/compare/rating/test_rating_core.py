@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import threading
 from collections import Counter
 
 import pytest
@@ -470,6 +471,32 @@ def test_a_function_sees_what_a_rater_sees(compare):
     assert all(list(item.references) == ["subject 1"] for item in seen)
     assert rating.judge(function, "model judge v1").answered == {"model judge v1": 3}
     assert len(seen) == 3
+
+
+def test_an_answer_costs_the_same_however_many_there_are(compare, kling):
+    made = compare(n=4)
+    connection = kling.session.workspace.journal._database._connection
+    said, counts = [], []
+
+    def trace(statement):
+        # The kernel's sign of life is written by a thread of its own.
+        if threading.current_thread() is threading.main_thread():
+            said.append(statement)
+
+    def function(_):
+        counts.append((len(said), said.count("COMMIT")))
+        return "tie"
+
+    rating = made.rate(QUESTION, by="model_name")
+    connection.set_trace_callback(trace)
+    rating.judge(function, "judge")
+    begun, commits = counts[0]
+    assert commits == 0
+    assert [count for _, count in counts] == list(range(12))
+    assert len(said) - begun == 12 * (counts[1][0] - begun)
+    assert not [each for each in said[begun:] if each.startswith("SELECT answer ")]
+    connection.set_trace_callback(None)
+    assert rating.answered == {"judge": 12}
 
 
 def test_what_a_function_returns_must_be_an_answer(compare):
