@@ -111,6 +111,11 @@ class Ratings:
         query = "SELECT answer FROM answers WHERE rating = ? ORDER BY answered_at, rater, item"
         return [row["answer"] for row in self._database.read(query, [rating])]
 
+    def moments(self, rating: str, rater: str, item: str) -> list[str]:
+        """Return when a rater has answered to an item."""
+        query = "SELECT answered_at FROM answers WHERE rating = ? AND rater = ? AND item = ?"
+        return [row["answered_at"] for row in self._database.read(query, [rating, rater, item])]
+
     def fix(self, comparison: str, created_at: float, analysis: str) -> None:
         """Write which analysis will be made; earlier ones stay.
 

@@ -21,7 +21,7 @@ COLOURS = {{"a": "orange", "b": "teal"}}
 class Desk:
     def __init__(self, count=4, rater=None):
         self.count, self.rater, self.stored, self.broken = count, rater, [], False
-        self.raters = []
+        self.raters, self.shown_at = [], None
 
     def study(self):
         return {{"name": "Rating", "question": "Which picture shows the subject more faithfully?", "protocol": "pairs",
@@ -32,7 +32,8 @@ class Desk:
             raise KlingError("nobody is no name.")
         given = [{{"item": f"i{{n}}", "pictures": [f"{{n}}a", f"{{n}}b"][::-1 if n % 2 else 1], "prompt": f"a cat in a hat, {{n}}",
             "references": [{{"role": "subject", "name": "subject 1", "picture": "0a"}}]}} for n in range(self.count)]
-        return {{"items": given, "answered": {{each["item"]: each["choice"] for each in self.stored}}}}
+        return {{"items": given, "answered": {{each["item"]: each["choice"] for each in self.stored}},
+            "revealed": self.shown_at is not None}}
 
     def picture(self, token):
         image = Image.new("RGB", (512, 512), COLOURS[token[-1]])
@@ -52,7 +53,8 @@ class Desk:
             self.stored.append(answer)
             self.raters.append(rater)
 
-    def reveal(self, rater):
+    def reveal(self, rater, moment):
+        self.shown_at = moment
         return f"<table><tr><th>{{LEVELS['a']}}</th><td>3</td></tr></table>"
 """
 BUSY = """import time, pathlib
@@ -288,3 +290,24 @@ def test_a_form_that_is_shown_twice_keeps_two_raters_apart(open_rating):
         rating.press("u")
         rating.expect_item(place)
     assert notebook.kernel_value("desk.raters") == ["Anna", "Bob", "Anna"]
+    # Who has seen the result comes to the end again, and to no answer.
+    anna.root.locator(".kr-stage").focus()
+    for place in (4, None):
+        anna.press("u")
+        if place:
+            anna.expect_item(place)
+    anna.expect_end()
+    anna.root.get_by_role("button", name="Show the result").click()
+    expect(anna.root.locator(".kr-result")).to_contain_text(SECRET)
+    assert notebook.kernel_value("desk.shown_at >= max(each['answered_at'] for each in desk.stored)")
+    notebook.run(1)
+    anna.root.get_by_label("Your name or code").fill("Anna")
+    anna.press("Enter")
+    anna.expect_end()
+    expect(anna.root).to_contain_text("Anna has seen the result; answers are no longer taken.")
+    expect(anna.root.get_by_role("button")).to_have_text(["Show the result"])
+    anna.press("Backspace")
+    expect(anna.root.locator(".kr-pane")).to_have_count(0)
+    anna.root.get_by_role("button", name="Show the result").click()
+    expect(anna.root.locator(".kr-result")).to_contain_text(SECRET)
+    notebook.screenshot("rating-over", anna.root)

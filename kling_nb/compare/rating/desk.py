@@ -5,14 +5,14 @@ Nothing that goes out of here names a level, or an image by anything that others
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from kling_nb.compare.levels import Axis
 from kling_nb.compare.rating.items import Item, items, judged, picture_token, prompt_of, references_of, token
 from kling_nb.compare.rating.pictures import Pictures
 from kling_nb.compare.rating.planning import checked_rater
-from kling_nb.compare.rating.records import SIDES, UNSURE, Answer, Picture, RatingPlan
+from kling_nb.compare.rating.records import SIDES, UNSURE, Answer, Picture, RatingPlan, moment_of, seeing
 from kling_nb.compare.rating.sheets import sheet
 from kling_nb.compare.rating.storing import Store
 from kling_nb.compare.records import ComparisonRecord, Filled
@@ -194,7 +194,7 @@ class Desk:
         return self.exhibit.study(rater)
 
     def start(self, rater: str) -> dict[str, Any]:
-        """Return the items in a rater's order, and what is answered already.
+        """Return the items in a rater's order, what is answered already, and whether the result was shown.
 
         Raises
         ------
@@ -209,6 +209,7 @@ class Desk:
         return {
             "items": [self.exhibit.item(items[turn.place], flipped=turn.flipped) for turn in turns],
             "answered": {each.item: each.choice for each in self._answers(rater) if each.item in self._items},
+            "revealed": self._store.shown_at(plan, rater) is not None,
         }
 
     def picture(self, name: str) -> bytes:
@@ -229,25 +230,65 @@ class Desk:
         Raises
         ------
         InvalidRequest
-            It is none, or the rater has not begun.
+            It is none, the rater has not begun, or had seen the result.
         WorkspaceError
             It could not be kept.
         """
-        plan = self.exhibit.plan
-        self._store.add(plan, [read_answer(answer, plan, self._items, self._who(rater))])
+        plan, name = self.exhibit.plan, self._who(rater)
+        found = read_answer(answer, plan, self._items, name)
+        self.check_blind(name, found.answered_at)
+        self._store.add(plan, [found])
 
-    def reveal(self, rater: str) -> str:
-        """Return the result as HTML.
+    def check_blind(self, rater: str, moment: str | None = None) -> None:
+        """Refuse a rater who knows what is compared.
+
+        Parameters
+        ----------
+        rater : str
+            Who answers.
+        moment : str, optional
+            When it was answered: what was answered before the result was shown may come later. Now otherwise.
+
+        Raises
+        ------
+        InvalidRequest
+            The rater had seen the result.
+        """
+        name = self._who(rater)
+        since = self._store.shown_at(self.exhibit.plan, name)
+        if since is not None and (moment is None or moment_of(moment) >= since):
+            raise InvalidRequest(f"{name} has seen the result; answers are no longer taken.", money="")
+
+    def reveal(self, rater: str, moment: str | None = None) -> str:
+        """Return the result as HTML; from then on no answers of this rater are taken, in any kernel.
+
+        Parameters
+        ----------
+        rater : str
+            Who has answered.
+        moment : str, optional
+            Now, by the clock that the answers have: it need not be the kernel's.
 
         Raises
         ------
         InvalidRequest
             The rater has not answered everything, or has not begun.
+        WorkspaceError
+            It could not be kept that the result is shown.
         """
-        left = self.left(self._who(rater))
-        if left:
+        plan, name = self.exhibit.plan, self._who(rater)
+        is_known = self._store.shown_at(plan, name) is not None
+        left = self.left(name)
+        if left and not is_known:
             raise InvalidRequest(f"{plural(left, 'item')} not answered yet; the result is shown after the last.")
-        return self._result()
+        try:
+            seen = seeing(plan, name, datetime.now(UTC).isoformat() if moment is None else moment)
+        except (TypeError, ValueError):
+            raise InvalidRequest(f"The moment is {shown(moment)}, which is none.", money="") from None
+        html = self._result()
+        if not is_known:
+            self._store.add(plan, [seen])
+        return html
 
     def left(self, rater: str) -> int:
         """Return how many items a rater has not answered."""

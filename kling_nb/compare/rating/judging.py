@@ -57,12 +57,14 @@ def judge(desk: Desk, function: Callable[[Shown], Any], rater: str) -> int:
     Raises
     ------
     InvalidRequest
-        It is no function, or what it returns is no answer; earlier answers are kept.
+        It is no function, what it returns is no answer, or the rater has seen the result; earlier answers are kept.
     """
     if not callable(function):
         raise InvalidRequest(f"function is {shown(function)}; it must be a function of what a rater sees.", money="")
     begun = desk.start(rater)
     left = [item for item in begun["items"] if item["item"] not in begun["answered"]]
+    if left:
+        desk.check_blind(rater)
     pictures: dict[str, Image.Image] = {}
 
     def picture(token: str) -> "Image.Image":

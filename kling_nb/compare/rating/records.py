@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from kling_nb.errors import WorkspaceError
@@ -13,6 +14,8 @@ Choice = str | int
 _PROTOCOLS: dict[Any, Protocol] = {"pairs": "pairs", "scale": "scale"}
 SIDES = ("left", "right", "tie", "unsure")
 UNSURE = "unsure"
+RESULT = "result"
+"""Stands for the item in what is no answer: that a rater was shown the result. No item's token is like it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,30 @@ def newest(answers: Sequence[Answer]) -> list[Answer]:
         found.pop(key, None)
         found[key] = each
     return list(found.values())
+
+
+def seeing(plan: RatingPlan, rater: str, moment: str) -> Answer:
+    """Return what is stored, among the answers, of a rater who is shown the result.
+
+    Raises
+    ------
+    ValueError
+        That is no moment in ISO 8601.
+    """
+    moment_of(moment)
+    return Answer(plan.id, rater, RESULT, (), UNSURE, 0, moment)
+
+
+def moment_of(text: str) -> datetime:
+    """Return a moment in ISO 8601; UTC where it says nothing else.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def identity(*facts: Any) -> str:

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from kling_nb.compare.rating.records import (
+    RESULT,
     Answer,
     RatingPlan,
     answer_data,
     answer_from,
+    moment_of,
     newest,
     plan_data,
     plan_from,
@@ -80,14 +83,24 @@ class Store:
         WorkspaceError
             They cannot be read.
         """
-        found = [each for some, answers in self._brought if some.id == plan.id for each in answers]
-        stored = self._stored()
-        found += [answer_from(_loads(text)) for text in stored.answers(plan.id)] if stored is not None else []
-        return list({_key(each): each for each in found}.values())
+        return [each for each in self._all(plan) if each.item != RESULT]
 
     def counting(self, plan: RatingPlan) -> list[Answer]:
         """Return the answers that count: each rater's last of every item."""
         return newest(self.answers(plan))
+
+    def shown_at(self, plan: RatingPlan, rater: str) -> datetime | None:
+        """Return when a rater was shown the result for the first time, by the clock that the answers have.
+
+        Raises
+        ------
+        WorkspaceError
+            It cannot be read.
+        """
+        found = [key[-1] for key in self._brought_results if key[:2] == (plan.id, rater)]
+        stored = self._stored()
+        found += stored.moments(plan.id, rater, RESULT) if stored is not None else []
+        return min(map(moment_of, found), default=None)
 
     def keep(self, plan: RatingPlan) -> None:
         """Write a rating; nothing happens where it is there.
@@ -136,17 +149,27 @@ class Store:
         return sorted({to_json(each): each for each in found}.values(), key=lambda each: str(each.get("created_at")))
 
     def data(self) -> dict[str, Any]:
-        """Return all ratings with all their answers, and the analyses, as a manifest has them."""
+        """Return all ratings with all their answers, who was shown the result, and the analyses, for a manifest."""
         ratings = [
-            {"plan": plan_data(plan), "answers": [answer_data(each) for each in self.answers(plan)]}
+            {"plan": plan_data(plan), "answers": [answer_data(each) for each in self._all(plan)]}
             for plan in self.plans()
         ]
         analyses = self.analyses()
         return ({KEY: ratings} if ratings else {}) | ({ANALYSES: analyses} if analyses else {})
 
+    def _all(self, plan: RatingPlan) -> list[Answer]:
+        found = [each for some, answers in self._brought if some.id == plan.id for each in answers]
+        stored = self._stored()
+        found += [answer_from(_loads(text)) for text in stored.answers(plan.id)] if stored is not None else []
+        return list({_key(each): each for each in found}.values())
+
     @cached_property
     def _brought_keys(self) -> set[tuple[str, str, str, str]]:
         return {_key(each) for _, answers in self._brought for each in answers}
+
+    @cached_property
+    def _brought_results(self) -> list[tuple[str, str, str, str]]:
+        return [key for key in self._brought_keys if key[2] == RESULT]
 
     def _stored(self) -> "Ratings | None":
         workspace = self._session.workspace

@@ -56,8 +56,9 @@ class Desk(Protocol):
         ...
 
     def start(self, rater: str) -> dict[str, Any]:
-        """Return ``items`` in this rater's order and ``answered``, the last choice of each item that has one.
+        """Return ``items`` in this rater's order, ``answered`` and ``revealed``.
 
+        ``answered`` has the last choice of each item that has one; whoever was shown the result sees the end alone.
         It may be asked again, by a page that was reloaded. A `KlingError` refuses the rater.
         """
         ...
@@ -77,8 +78,11 @@ class Desk(Protocol):
         """
         ...
 
-    def reveal(self, rater: str) -> str:
-        """Return the result as HTML for a rater who has started, in which every text is escaped."""
+    def reveal(self, rater: str, moment: str | None = None) -> str:
+        """Return the result as HTML for a rater who has started, in which every text is escaped.
+
+        ``moment`` is the page's time, as in its answers.
+        """
         ...
 
 
@@ -105,7 +109,7 @@ class RatingWidget(anywidget.AnyWidget):
             "start": self._start,
             "picture": self._picture,
             "answer": self._answer,
-            "reveal": lambda message: (self._desk.reveal(str(message.get("rater") or "")), None),
+            "reveal": lambda message: (self._desk.reveal(str(message.get("rater") or ""), message.get("at")), None),
         }
         self.on_msg(self._take)
 

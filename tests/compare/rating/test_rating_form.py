@@ -2,8 +2,11 @@
 
 import json
 import logging
+from pathlib import Path
 
 import pytest
+
+from kling_nb.errors import InvalidRequest
 
 QUESTION = "Which one is better?"
 
@@ -108,6 +111,67 @@ def test_a_problem_is_told_and_the_form_goes_on(front):
     assert "cannot be read" in front.ask("picture", picture="x")[0]["message"]
     assert "no answer" in front.ask("answer", rater="ana", answer={"item": "x"})[0]["message"]
     front.value("answer", rater="ana", answer=answer(items[0]))
+
+
+def rated(front, rater="ana"):
+    """Answer all, and be shown the result."""
+    items = front.value("start", rater=rater)["items"]
+    for number, item in enumerate(items):
+        front.value("answer", rater=rater, answer=answer(item, second=number))
+    assert "identity" in front.value("reveal", rater=rater, at="2026-01-01T00:00:30.000Z")
+    return items
+
+
+OVER = "ana has seen the result; answers are no longer taken."
+
+
+def test_who_has_seen_the_result_answers_no_more(front, comparison, monkeypatch, new_kernel, new_kling):
+    assert front.value("start", rater="ana")["revealed"] is False
+    (item, *_) = rated(front)
+    assert front.ask("answer", rater="ana", answer=answer(item, "right", second=31))[0]["message"] == OVER
+    assert comparison.rate(QUESTION, by="model_name", criterion="identity").desk.start("bo")["revealed"] is False
+    new_kernel()
+    again = new_kling().comparison(comparison.id).rate(QUESTION, by="model_name", criterion="identity")
+    front = Front(again.widget(), monkeypatch)
+    assert front.value("start", rater="ana")["revealed"] is True
+    assert front.ask("answer", rater="ana", answer=answer(item, "right", second=31))[0]["message"] == OVER
+    assert set(again.to_dataframe().choice) == {"left"}
+    # What was answered before, and was on its way for long, is taken.
+    front.value("answer", rater="ana", answer=answer(item, "tie", second=29))
+    assert list(again.to_dataframe().choice) == ["left", "left", "left", "tie"]
+    # The result is shown again, and that it was shown is no answer.
+    assert "identity" in front.value("reveal", rater="ana", at="2026-01-01T00:00:59.000Z")
+    assert front.ask("answer", rater="ana", answer=answer(item, second=31))[0]["message"] == OVER
+    assert again.answered == {"ana": 3}
+    front.value("start", rater="bo")
+    front.value("answer", rater="bo", answer=answer(item, second=59))
+    again.close()
+
+
+def test_it_is_known_of_a_grown_comparison_and_of_a_loaded_one(front, comparison, kling, cat, new_kling, monkeypatch):
+    rated(front)
+    vary = {"model_name": ["kling-v2", "kling-v2-1"], "prompt": ["a cat", "a dog", "a cow", "an ant"]}
+    grown = kling.compare(subject_images=cat, vary=vary, name=comparison.name).run(quiet=True, yes=True)
+    rating, asked = grown.rate(QUESTION, by="model_name", criterion="identity"), []
+    with pytest.raises(InvalidRequest) as raised:
+        rating.judge(asked.append, " ana ")
+    assert raised.value.message == OVER
+    assert asked == []
+    begun = rating.desk.start("ana")
+    assert (len(begun["items"]), len(begun["answered"]), begun["revealed"]) == (4, 3, True)
+    assert "identity" in rating.desk.reveal("ana")
+    with pytest.raises(InvalidRequest, match=r"The moment is \"soon\""):
+        rating.desk.reveal("ana", "soon")
+    folder = grown.save("saved", quiet=True)
+    Path("elsewhere").mkdir()
+    monkeypatch.chdir("elsewhere")
+    loaded = new_kling().load_comparison(folder)
+    rating = loaded.rate(QUESTION, by="model_name", criterion="identity")
+    assert rating.desk.start("ana")["revealed"] is True
+    assert rating.answered == {"ana": 3}
+    with pytest.raises(InvalidRequest, match="has seen the result"):
+        rating.judge(asked.append, "ana")
+    assert rating.judge(lambda _: "tie", "bo").answered == {"ana": 3, "bo": 4}
 
 
 def test_one_form_that_is_shown_twice_keeps_two_raters_apart(front):

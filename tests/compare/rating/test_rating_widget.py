@@ -39,7 +39,7 @@ class Desk:
             raise KlingError("The disk is full.")
         self.stored.append((rater, answer))
 
-    def reveal(self, rater):
+    def reveal(self, rater, moment):
         raise KeyError("the-secret-label")
 
 

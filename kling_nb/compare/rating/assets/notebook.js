@@ -150,7 +150,7 @@ class Kernel {
   }
 
   async reveal() {
-    const { value } = await this.#ask({ kind: "reveal", rater: this.#rater });
+    const { value } = await this.#ask({ kind: "reveal", rater: this.#rater, at: new Date().toISOString() });
     return value;
   }
 

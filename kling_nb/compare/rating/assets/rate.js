@@ -1,6 +1,6 @@
 // The rating itself: the same in a notebook and on a page, which differ in their source.
 //
-// A source has: `open()` -> { study, raters }, `start(rater)` -> { items, answered }, `picture(token)` -> an address,
+// A source has: `open()` -> { study, raters }, `start(rater)` -> { items, answered, revealed }, `picture(token)` -> an address,
 // `release(address)`, `atOnce`, `answer(answer)`, which keeps it whatever happens, `listen(tell)` for news, `words`, and
 // where there is such a thing `reveal()`, `save()` and `read(file)`. It knows no more of an item than is shown of it.
 
@@ -100,8 +100,9 @@ class Rating {
     this.#begin(rater, begun);
   }
 
-  #begin(rater, { items, answered }) {
+  #begin(rater, { items, answered, revealed = false }) {
     this.#rater = rater;
+    this.#isRevealed = revealed;
     this.#items = items;
     this.#answered = new Map(Object.entries(answered));
     this.#view = ratingScreen(this.#study, {
@@ -117,7 +118,7 @@ class Rating {
     this.#name();
     this.#hear(this.#news);
     const open = this.#open(-1);
-    if (open < 0) this.#end();
+    if (open < 0 || revealed) this.#end();
     else this.#show(open);
     this.#view.stage.focus({ preventScroll: true });
     this.#root.scrollIntoView?.({ block: "nearest" });
@@ -252,12 +253,15 @@ class Rating {
     this.#watch.stop();
     this.#root.removeAttribute("aria-busy");
     if (document.fullscreenElement === this.#root) document.exitFullscreen().catch(() => {});
-    this.#screen(endScreen(this.#source, this.#answered.size, this.#items.length, {
+    const rater = this.#isRevealed ? this.#rater : null;
+    this.#screen(endScreen(this.#source, this.#answered.size, this.#items.length, rater, {
       back: () => this.#back(),
       again: () => { this.#leftOut.clear(); this.#next(); },
       reveal: async () => {
         const html = await this.#source.reveal();
         this.#isRevealed = true;
+        // Whoever went back while it was on its way.
+        if (this.#at < this.#items.length) this.#end();
         return html;
       },
     }));

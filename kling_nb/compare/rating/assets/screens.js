@@ -85,7 +85,8 @@ function startScreen(source, study, raters, start, read) {
     make("div", { class: "kr-news", role: "status" }));
 }
 
-function endScreen(source, answered, count, on) {
+// `knowing` is the rater who has seen the result before, else null.
+function endScreen(source, answered, count, knowing, on) {
   const isAll = answered === count;
   const problem = make("p", { class: "kr-problem", role: "alert" });
   const result = make("div", { class: "kr-result", tabindex: "-1" });
@@ -95,6 +96,15 @@ function endScreen(source, answered, count, on) {
     reveal.hidden = back.hidden = true;
     result.focus({ preventScroll: true });
   }), { class: "kr-main kr-settled", "data-focus": true });
+  if (knowing !== null) {
+    return make("div", { class: "kr-card", tabindex: "-1" },
+      make("p", { class: "kr-over" }, "This rating is over."),
+      make("h2", {}, "Thank you!"),
+      make("p", {}, `${knowing} has seen the result; answers are no longer taken.`),
+      make("div", { class: "kr-row" }, reveal),
+      problem, result,
+      make("div", { class: "kr-news", role: "status" }));
+  }
   return make("div", { class: "kr-card", tabindex: "-1" },
     make("p", { class: "kr-over" }, isAll ? "That was the last." : "Not all could be shown."),
     make("h2", {}, isAll ? "Thank you!" : `${answered} of ${count} are answered`),
