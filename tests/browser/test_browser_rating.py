@@ -72,6 +72,8 @@ LISTEN = """() => {
 }"""
 PLACES = """() => [document.documentElement.outerHTML, JSON.stringify(localStorage), JSON.stringify(sessionStorage),
   document.cookie, location.href, ...window.heard].join("\\n")"""
+# What a browser does before it closes a page; true where it would ask.
+LEAVE = """() => !window.dispatchEvent(new Event("beforeunload", { cancelable: true }))"""
 STORED = "[[each['item'], each['pictures'], each['choice']] for each in desk.stored]"
 
 
@@ -311,3 +313,32 @@ def test_a_form_that_is_shown_twice_keeps_two_raters_apart(open_rating):
     anna.root.get_by_role("button", name="Show the result").click()
     expect(anna.root.locator(".kr-result")).to_contain_text(SECRET)
     notebook.screenshot("rating-over", anna.root)
+
+
+@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
+def test_leaving_is_asked_about_as_long_as_an_answer_is_on_the_page(open_rating):
+    rating = open_rating("3, 'Anna'", width=800)
+    notebook = rating.notebook
+    rating.root.get_by_role("button", name="Start as Anna").click()
+    rating.expect_item(1, 3)
+    notebook.save()
+    assert notebook.page.evaluate(LEAVE) is False
+    notebook.kernel_run("desk.broken = True")
+    rating.press("ArrowUp")
+    rating.expect_item(2, 3)
+    expect(rating.news).to_contain_text("The disk is full. 1 answer is kept on this page.")
+    assert notebook.page.evaluate(LEAVE) is True
+    # The output is cleared, and the form with it.
+    notebook.page.evaluate("window.jupyterapp.commands.execute('notebook:clear-all-cell-outputs')")
+    expect(rating.root).to_have_count(0)
+    notebook.save()
+    assert notebook.page.evaluate(LEAVE) is True
+    notebook.kernel_run("desk.broken = False")
+    notebook.run(1)
+    rating.root.get_by_role("button", name="Start as Anna").click()
+    rating.expect_item(2, 3)
+    expect(rating.news).to_have_text("")
+    assert [each[2] for each in notebook.kernel_value(STORED)] == ["left"]
+    notebook.save()
+    notebook.page.wait_for_function("!globalThis[Symbol.for('kling_nb.rating.unconfirmed')].size")
+    assert notebook.page.evaluate(LEAVE) is False

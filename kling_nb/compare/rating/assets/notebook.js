@@ -5,7 +5,15 @@ const LATE = 2000;
 const LATEST = 60000; // ms between two questions whether what has no answer was lost
 
 // Answers that the kernel has not confirmed, over all forms of this page: a newer form of the same rater takes them on.
-const unconfirmed = (globalThis[Symbol.for("kling_nb.rating.unconfirmed")] ??= new Map());
+const unconfirmed = (globalThis[Symbol.for("kling_nb.rating.unconfirmed")] ??= guarded(new Map()));
+
+// Leaving the page would lose what is in it, whether a form is still there or its output was cleared.
+function guarded(answers) {
+  window.addEventListener("beforeunload", (event) => {
+    if (answers.size) event.preventDefault();
+  });
+  return answers;
+}
 
 // Questions with a number each, and their answers. The kernel answers in the order in which it was asked, so what was
 // asked before something that is answered now, and is not, was lost. Where nothing else is asked, "hello" is.
@@ -106,7 +114,6 @@ class Kernel {
     this.#wire = new Wire(model);
     this.#wire.onTaken = () => this.#takenOver();
     model.on("comm_live_update", this.#onLive);
-    window.addEventListener("beforeunload", this.#onLeave);
   }
 
   listen(tell) {
@@ -118,7 +125,6 @@ class Kernel {
     this.#wire.close();
     for (const timer of this.#timers) clearTimeout(timer);
     this.#model.off("comm_live_update", this.#onLive);
-    window.removeEventListener("beforeunload", this.#onLeave);
   }
 
   async open() {
@@ -234,10 +240,6 @@ class Kernel {
       if (!this.#isCut) this.#again();
       this.#report();
     });
-  };
-
-  #onLeave = (event) => {
-    if (this.#mine().length) event.preventDefault();
   };
 }
 
