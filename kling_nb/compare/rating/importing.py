@@ -74,7 +74,8 @@ def answers_of(found: dict[str, Any], exhibit: Exhibit, store: Store, rater: Any
     Raises
     ------
     InvalidRequest
-        An answer is about something that is not there, or the rater has answered elsewhere as well.
+        An answer is about something that is not there, is there already as another rater's, or the rater has answered
+        elsewhere as well.
     """
     name = checked_rater(found["rater"] if rater is None else rater)
     items = {item.token: item for item in exhibit.items}
@@ -88,7 +89,20 @@ def answers_of(found: dict[str, Any], exhibit: Exhibit, store: Store, rater: Any
         )
     source = str(found["page"])
     answers = [read_answer(each, exhibit.plan, items, name, source) for each in found["answers"]]
-    where = _elsewhere(answers, [each for each in store.answers(exhibit.plan) if each.rater == name], source)
+    known = store.answers(exhibit.plan)
+    # Only the rater's name may be another: the same second, on the same page.
+    given = {(each.item, each.answered_at, source) for each in answers}
+    twin = next(
+        (each for each in known if each.rater != name and (each.item, each.answered_at, each.source) in given), None
+    )
+    if twin is not None:
+        raise InvalidRequest(
+            f"These answers are there already, as those of {shown(twin.rater)}.",
+            money=_KEPT,
+            advice=f"Import a later file of the same rater under that name: "
+            f'import_answers(file, rater="{twin.rater}").',
+        )
+    where = _elsewhere(answers, [each for each in known if each.rater == name], source)
     if where:
         raise InvalidRequest(
             f"There are answers of a rater {shown(name)} already, given {where}; two people may have the same name.",

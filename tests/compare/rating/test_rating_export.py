@@ -201,8 +201,18 @@ def test_two_people_of_one_name_on_one_page_stay_two(comparison, folder, first, 
     # Both go on, each with a file that has what came before.
     assert comparison.import_answers(write(filled_in(folder))) == 6 - (first or 6)
     assert comparison.import_answers(write(later(filled_in(folder))), rater="bo 2") == 6 - (most or 6)
-    with pytest.raises(InvalidRequest, match="on the same page"):
+    with pytest.raises(InvalidRequest, match='there already, as those of "bo 2"') as raised:
         comparison.import_answers("answers-bo.json")
+    assert 'import_answers(file, rater="bo 2")' in str(raised.value)
+
+
+def test_one_file_is_not_two_raters(comparison, folder):
+    comparison.import_answers(write(filled_in(folder, most=2)))
+    before = comparison.ratings_kept.data()
+    with pytest.raises(InvalidRequest, match='These answers are there already, as those of "bo"'):
+        comparison.import_answers(write(filled_in(folder)), rater="cy")
+    assert comparison.ratings_kept.data() == before
+    assert comparison.import_answers(write(filled_in(folder))) == 4
 
 
 def test_an_older_file_of_a_rater_brings_nothing_and_is_not_refused(comparison, folder):
