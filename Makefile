@@ -58,7 +58,7 @@ test-kernels: pyproject.toml
 	$(FREE) $(VENV)-old/bin/python -m pytest -n 2 tests/magics tests/test_notebooks.py
 
 test-browser: $(VENV)/with-browser
-	$(FREE) $(BIN)/python -m pytest -n 2 tests/browser $(AGAIN)
+	$(FREE) $(BIN)/python -m pytest -n 2 tests/browser $(if $(ONLY),-m "$(ONLY)") $(AGAIN)
 
 # Where what people would use instead cannot be installed, its rows say so and the others are measured.
 $(VENV)/with-bench: $(VENV)/with-demo pyproject.toml
@@ -70,7 +70,8 @@ $(VENV)/with-bench: $(VENV)/with-demo pyproject.toml
 bench: $(VENV)/with-bench
 	$(FREE) $(BIN)/python -m tests.benchmarks --json bench.json
 
-bench-short: $(VENV)/with-bench
+# Without what people would use instead, whose rows then say so: it takes minutes to install.
+bench-short: $(VENV)/with-test
 	$(FREE) $(BIN)/python -m tests.benchmarks --short
 
 check: $(VENV)/with-lint $(VENV)/with-test

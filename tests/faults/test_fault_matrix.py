@@ -115,7 +115,7 @@ def rows(*tables, quick=1):
 
 
 class TestCreate:
-    @pytest.mark.parametrize(("do", "details", "kind"), rows(REFUSING, quick=2))
+    @pytest.mark.parametrize(("do", "details", "kind"), rows(REFUSING, quick=3))
     @pytest.mark.promise("the gateway refuses a request")
     def test_refused(self, house, do, details, kind):
         house.sandbox.faults.add("create", do, **details)
@@ -151,7 +151,7 @@ class TestCreate:
         house.check_collected(task, 1)
 
     @pytest.mark.parametrize("control", [True, False], ids=["control", "alone"])
-    @pytest.mark.parametrize(("do", "details"), rows(UNREADABLE))
+    @pytest.mark.parametrize(("do", "details"), rows(UNREADABLE, quick=2))
     @pytest.mark.promise("… and the gateway provably does not have it")
     @pytest.mark.promise("… and nobody can say")
     def test_lost_before_it_was_taken(self, house, hasty, do, details, control):
@@ -193,7 +193,7 @@ class TestCreate:
         [("list", "no_list"), ("query", "no_external_ids")],
         ids=["by its id alone", "in the list alone"],
     )
-    @pytest.mark.parametrize(("do", "details"), rows(SPOILT))
+    @pytest.mark.parametrize(("do", "details"), rows(SPOILT, quick=2))
     def test_lost_and_found_in_one_way_only(self, house, hasty, do, details, on, blind):
         house.restart()
         house.sandbox.faults.add("create", do, **details)
@@ -203,7 +203,7 @@ class TestCreate:
         assert house.creates == 1
         house.check_collected(task)
 
-    @pytest.mark.parametrize(("do", "details"), rows(SPOILT))
+    @pytest.mark.parametrize(("do", "details"), rows(SPOILT, quick=2))
     @pytest.mark.promise("… and nobody can say")
     @pytest.mark.promise("… and it turns up later")
     def test_lost_at_a_gateway_that_cannot_find_it(self, house, hasty, do, details):
@@ -219,7 +219,7 @@ class TestCreate:
         assert house.billed(task) == 2
         house.collect_later(task)
 
-    @pytest.mark.parametrize(("do", "details"), rows(SHAPES))
+    @pytest.mark.parametrize(("do", "details"), rows(SHAPES, quick=2))
     def test_said_otherwise(self, house, do, details):
         for on in ("create", "query", "list"):
             if on in KINDS[do].where and not (do == "unknown_status" and on != "create"):
@@ -231,7 +231,7 @@ class TestCreate:
 
 
 class TestQuery:
-    @pytest.mark.parametrize(("do", "details"), rows(READS, SHAPES))
+    @pytest.mark.parametrize(("do", "details"), rows(READS, SHAPES, quick=3))
     def test_for_a_while(self, house, do, details):
         house.sandbox.faults.add("query", do, times=3, **details)
         task, error = house.generate()
@@ -244,6 +244,7 @@ class TestQuery:
         house.sandbox.faults.add("query", do, times=None, **details)
         task, error = house.generate(timeout=0.2)
         assert type(error) is errors.WaitTimeout
+        house.until_it_is_under_way(task)
         assert house.billed(task) == 2
         assert "Nothing was sent" not in error.money
         house.collect_later(task)
@@ -316,14 +317,14 @@ class TestList:
 
 class TestDownload:
     @pytest.mark.promise("an image does not come, is cut off, or is no image")
-    @pytest.mark.parametrize(("do", "details"), rows(IMAGES))
+    @pytest.mark.parametrize(("do", "details"), rows(IMAGES, quick=2))
     def test_for_a_while(self, house, do, details):
         house.sandbox.faults.add("image", do, times=2, **details)
         task, error = house.generate()
         assert error is None
         house.check_collected(task)
 
-    @pytest.mark.parametrize(("do", "details"), rows(IMAGES, AT_ONCE))
+    @pytest.mark.parametrize(("do", "details"), rows(IMAGES, AT_ONCE, quick=2))
     def test_for_good(self, house, do, details):
         house.sandbox.faults.add("image", do, index=0, times=None, **details)
         task, error = house.generate()

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 TRIALS = 60
-QUICK = 8
+QUICK = 4
 IMAGES = 12
 """Of the comparison: two prompts, one and two images, two samples."""
 

@@ -3,7 +3,7 @@
 import pytest
 
 INTERRUPTS = 120
-QUICK = 20
+QUICK = 10
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 KILLS = 200
-QUICK = 26
+QUICK = 13
 LOST = (
     None,
     ("create", "lost", {"after": 1}),
