@@ -1,9 +1,9 @@
 """Many tasks together: the history, and what was spent."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from kling_nb.display import Bundle, history_bundle
 from kling_nb.records import TaskRecord
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
 SHOWN = 20
 
 
-class TaskList(list[Task], ShownOnce):
+class TaskList(Sequence[Task], ShownOnce):
     """Tasks, newest first; a table in a notebook.
 
     Parameters
     ----------
-    tasks : iterable of Task
-        The tasks.
+    tasks : sequence of Task
+        The tasks; those of a long history are read when they are looked at.
     session : Session
         Where they were found.
     total : int, optional
         How many there are in all, where this is a part.
     """
 
-    def __init__(self, tasks: Iterable[Task], session: "Session", total: int | None = None) -> None:
-        super().__init__(tasks)
+    def __init__(self, tasks: Sequence[Task], session: "Session", total: int | None = None) -> None:
+        self._tasks = tasks
         self._session = session
         self._total = total
 
@@ -66,9 +66,24 @@ class TaskList(list[Task], ShownOnce):
         ]
         return history_bundle(views, now=time.time(), total=max(len(self), self._total or 0))
 
-    def __getitem__(self, key: Any) -> Any:
-        found = super().__getitem__(key)
-        return TaskList(found, self._session) if isinstance(key, slice) else found
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    @overload
+    def __getitem__(self, key: int) -> Task: ...
+    @overload
+    def __getitem__(self, key: slice) -> "TaskList": ...
+    def __getitem__(self, key: int | slice) -> "Task | TaskList":
+        found = self._tasks[key]
+        return found if isinstance(found, Task) else TaskList(found, self._session)
+
+    def __iter__(self) -> Iterator[Task]:
+        return iter(self._tasks)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and list(self) == list(other)
+
+    __hash__ = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return "\n".join(map(repr, self)) or "no tasks"

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from kling_nb.errors import InvalidRequest, WorkspaceError
 from kling_nb.records import URLS_LIVE, Spent, TaskRecord
@@ -19,6 +19,24 @@ from kling_nb.workspace.ratings import Ratings
 from kling_nb.workspace.slotmemory import SlotMemory
 
 _OPEN = "saved_at IS NULL AND task_status NOT IN ('failed', 'cancelled')"
+
+
+class Listing(NamedTuple):
+    """The tasks that there were at some time.
+
+    Parameters
+    ----------
+    total : int
+        How many.
+    created_at : float
+        Of the newest, in seconds since the epoch.
+    id : str
+        The same one's.
+    """
+
+    total: int
+    created_at: float
+    id: str
 
 
 class Journal:
@@ -174,6 +192,29 @@ class Journal:
         candidates = self._select(f"{clause} ORDER BY created_at DESC, id DESC", values)
         found = (record for record in candidates if rows.mentions(record, search))
         return list(islice(found, None if limit is None else max(0, limit)))
+
+    def listing(self) -> Listing:
+        """Return which tasks there are now; those that come later are in no page of it."""
+        newest = (
+            "SELECT (SELECT count(*) FROM tasks), created_at, id FROM tasks ORDER BY created_at DESC, id DESC LIMIT 1"
+        )
+        found = self._database.read(newest)
+        return Listing(*found[0]) if found else Listing(0, 0.0, "")
+
+    def page(self, listing: Listing, start: int, count: int) -> list[TaskRecord]:
+        """Return tasks of a listing, as they are now, newest first.
+
+        Parameters
+        ----------
+        listing : Listing
+            As it was returned.
+        start : int
+            How many newer ones to leave out.
+        count : int
+            At most so many.
+        """
+        clause = "WHERE (created_at, id) <= (?, ?) ORDER BY created_at DESC, id DESC LIMIT ? OFFSET ?"
+        return self._select(clause, [listing.created_at, listing.id, count, start])
 
     def count(self) -> int:
         """Return how many tasks there are."""

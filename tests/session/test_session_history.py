@@ -1,10 +1,12 @@
 """The history: found again, in order, as a table, and as rows."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kling_nb import InvalidRequest, Kling, KlingError
+from kling_nb.session import listed
 from kling_nb.session.history import TaskList
 
 
@@ -29,6 +31,36 @@ def test_newest_first(kling, several):
     assert [task.prompt for task in kling.tasks(limit=1)] == ["[sandbox: refuse] a bird"]
     assert len(tasks[-1].images) == 2
     assert repr(tasks).count("<Task ") == 3
+
+
+def test_a_long_history_is_read_as_it_is_looked_at_and_stays_what_it_was(kling, several, monkeypatch):
+    monkeypatch.setattr(listed, "PAGE", 2)
+    journal = kling.session.workspace.journal
+    read = []
+    journal._database._connection.set_trace_callback(read.append)
+    tasks = kling.tasks()
+    assert len(tasks) == 3
+    newest = tasks[0]
+    assert sum("OFFSET" in each for each in read) == 1
+    first = journal.get(tasks[-1].id)
+    journal.insert([replace(first, id="later", external_task_id="later", created_at=first.created_at + 60)])
+    assert [task.prompt for task in tasks] == ["[sandbox: refuse] a bird", "a DOG", "a cat wearing the hat"]
+    assert tasks[0] is newest
+    assert tasks == list(tasks) == tasks[:] != kling.tasks()
+    assert len(kling.tasks()) == 4
+    with pytest.raises(IndexError):
+        tasks[3]
+
+
+def test_a_history_that_was_taken_away_meanwhile_says_so(kling, several, monkeypatch):
+    monkeypatch.setattr(listed, "PAGE", 2)
+    tasks = kling.tasks()
+    journal = kling.session.workspace.journal
+    journal._database.commit(lambda connection: connection.execute("DELETE FROM tasks"))
+    assert tasks[1].prompt == "a DOG"
+    with pytest.raises(KlingError, match="fewer tasks than when it was listed") as caught:
+        tasks[2]
+    assert "kling.tasks()" in caught.value.advice
 
 
 @pytest.mark.parametrize(
