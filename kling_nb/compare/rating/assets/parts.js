@@ -119,33 +119,24 @@ class Pictures {
   }
 }
 
-// The answers that can be given, in the order in which they stand; `keys` are as events name them, the first is shown.
-// Where two pictures stand one above the other, the arrows that point to them choose, and the other two do nothing.
+// The answers that can be given, in the order in which they stand; `keys` are as events name them, `signs` are shown.
+// A key means the same at every width, for a window that is made wider must not turn answers into others; only words and
+// order follow where the pictures stand.
 function choicesOf(study, isStacked) {
-  const unsure = { value: "unsure", label: "Cannot tell", keys: ["u", "?"], sign: "U" };
+  const unsure = { value: "unsure", label: "Cannot tell", keys: ["u", "?"], signs: ["U"] };
   if (study.protocol === "scale") {
     const keys = scaleKeys(study.scale.map((step) => step.value));
     const steps = study.scale.map(({ value, label }, place) => ({
       value, number: String(value), label: label === String(value) ? "" : label, isOwn: keys[place] === String(value),
-      keys: keys[place] ? [keys[place]] : [], sign: (keys[place] ?? "").toUpperCase(),
+      keys: keys[place] ? [keys[place]] : [], signs: keys[place] ? [keys[place].toUpperCase()] : [],
     }));
-    return [...steps, { ...unsure, keys: [...unsure.keys, "arrowup"] }];
+    return [...steps, unsure];
   }
-  const tie = { value: "tie", label: "Tie", keys: ["t"], sign: "T" };
-  if (isStacked) {
-    return [
-      { value: "left", label: "Upper is better", keys: ["arrowup"], sign: "↑" },
-      { value: "right", label: "Lower is better", keys: ["arrowdown"], sign: "↓" },
-      tie,
-      unsure,
-    ];
-  }
-  return [
-    { value: "left", label: "Left is better", keys: ["arrowleft"], sign: "←" },
-    { ...tie, keys: ["arrowdown", ...tie.keys], sign: "↓" },
-    { ...unsure, keys: ["arrowup", ...unsure.keys], sign: "↑" },
-    { value: "right", label: "Right is better", keys: ["arrowright"], sign: "→" },
-  ];
+  const [first, second] = isStacked ? ["Upper is better", "Lower is better"] : ["Left is better", "Right is better"];
+  const left = { value: "left", label: first, keys: ["arrowleft", "arrowup"], signs: ["←", "↑"] };
+  const right = { value: "right", label: second, keys: ["arrowright", "arrowdown"], signs: ["→", "↓"] };
+  const tie = { value: "tie", label: "Tie", keys: ["t"], signs: ["T"] };
+  return isStacked ? [left, right, tie, unsure] : [left, tie, unsure, right];
 }
 
 // A value is its own digit. Ten is 0 where that is free, as on a keyboard, and else X, as the Romans wrote it: the keys

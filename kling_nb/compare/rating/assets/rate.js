@@ -81,7 +81,7 @@ class Rating {
     try {
       const { study, raters = [] } = await this.#source.open();
       this.#study = study;
-      this.#screen(startScreen(this.#source, study, raters, (rater) => this.#start(rater), (file) => this.#read(file)));
+      this.#screen(startScreen(this.#source, study, raters, this.#isStacked, (rater) => this.#start(rater), (file) => this.#read(file)));
     } catch (problem) {
       this.#screen(messageScreen(problem.message, !problem.isNews));
     } finally {
@@ -345,6 +345,7 @@ class Rating {
     const isStacked = width <= NARROW;
     if (isStacked === this.#isStacked) return;
     this.#isStacked = isStacked;
+    this.#body.querySelector(".kr-keys")?.replaceWith(keyList(this.#study, isStacked));
     if (this.#view) this.#name(this.#answered.get(this.#shown?.item));
   }
 

@@ -28,23 +28,22 @@ function trying(problem, act) {
   };
 }
 
-function keyList(study) {
-  const known = choicesOf(study, false);
-  let rows = known.map((choice) => [[choice.sign], choice.label]);
+function keyList(study, isStacked) {
+  const known = choicesOf(study, isStacked);
+  let rows = known.map((choice) => [choice.signs, choice.label]);
   if (study.protocol === "scale") {
     // A value with its own digit explains itself.
-    const own = known.filter((choice) => choice.isOwn);
-    const others = known.filter((choice) => !choice.isOwn && choice.sign);
-    const digits = own.length ? [[own.map((choice) => choice.sign).filter((_, place, all) => [0, all.length - 1].includes(place)), "The values"]] : [];
-    rows = [...digits, ...others.map((choice) => [[choice.sign], String(choice.value === "unsure" ? choice.label : choice.value)])];
+    const own = known.filter((choice) => choice.isOwn).flatMap((choice) => choice.signs);
+    const others = known.filter((choice) => !choice.isOwn && choice.signs.length);
+    const digits = own.length ? [[own.length > 1 ? [own[0], "–", own.at(-1)] : own, "The values"]] : [];
+    rows = [...digits, ...others.map((choice) => [choice.signs, String(choice.value === "unsure" ? choice.label : choice.value)])];
   }
   rows.push([["⌫"], "Back to the one before"], [["Z"], "Full size, and back"]);
-  return make("dl", { class: "kr-keys", "aria-label": "Keys" }, ...rows.map(([signs, label]) =>
-    make("div", {}, make("dt", {}, ...signs.flatMap((sign, place) => [place ? "–" : null, make("kbd", {}, sign)])
-      .filter(Boolean)), make("dd", {}, label))));
+  return make("dl", { class: "kr-keys", "aria-label": "Keys" }, ...rows.map(([signs, label]) => make("div", {},
+    make("dt", {}, ...signs.map((sign) => (sign === "–" ? sign : make("kbd", {}, sign)))), make("dd", {}, label))));
 }
 
-function startScreen(source, study, raters, start, read) {
+function startScreen(source, study, raters, isStacked, start, read) {
   const isPairs = study.protocol === "pairs";
   const problem = make("p", { class: "kr-problem", role: "alert" });
   const name = make("input", { type: "text", class: "kr-rater", maxlength: "100", autocomplete: "off", spellcheck: "false" });
@@ -75,7 +74,7 @@ function startScreen(source, study, raters, start, read) {
     make("p", { class: "kr-over" }, study.name),
     make("h2", {}, study.question),
     make("ul", { class: "kr-facts" }, ...facts.map((fact) => make("li", {}, fact))),
-    keyList(study),
+    keyList(study, isStacked),
     ...again,
     study.rater === null && make("label", { class: "kr-name" }, make("span", {}, "Your name or code"), name),
     make("div", { class: "kr-row" },
@@ -149,7 +148,7 @@ function ratingScreen(study, on) {
       make("div", { class: "kr-news", role: "status" })),
     dialog);
   let buttons = new Map();
-  let signs = "";
+  let names = "";
 
   return {
     element, stage,
@@ -183,15 +182,16 @@ function ratingScreen(study, on) {
       stage.querySelectorAll("img").forEach((picture, place) => { picture.alt = names[place]; });
     },
     choices(known, previous) {
-      const now = known.map((choice) => choice.value + choice.sign).join();
+      const now = known.map((choice) => choice.label).join();
       // The buttons stay while they are the same: one that has the focus keeps it.
-      if (now !== signs) {
-        signs = now;
+      if (now !== names) {
+        names = now;
         buttons = new Map(known.map((choice) => [choice.value, button([
-          choice.sign && !choice.isOwn && make("kbd", { "aria-hidden": "true" }, choice.sign),
+          choice.signs.length > 0 && !choice.isOwn && make("span", { class: "kr-signs", "aria-hidden": "true" },
+            ...choice.signs.map((sign) => make("kbd", {}, sign))),
           choice.number && make("span", { class: "kr-number" }, choice.number), choice.number && " ",
           choice.label && make("span", { class: choice.number ? "kr-word" : "" }, choice.label),
-        ], (event) => on.choose(choice.value, event), { "data-choice": String(choice.value), "aria-keyshortcuts": choice.sign })]));
+        ], (event) => on.choose(choice.value, event), { "data-choice": String(choice.value), "aria-keyshortcuts": choice.keys.join(" ") || null })]));
         choices.replaceChildren(...buttons.values());
       }
       for (const [value, each] of buttons) each.setAttribute("aria-pressed", String(value === previous));
