@@ -74,6 +74,8 @@ PLACES = """() => [document.documentElement.outerHTML, JSON.stringify(localStora
   document.cookie, location.href, ...window.heard].join("\\n")"""
 # What a browser does before it closes a page; true where it would ask.
 LEAVE = """() => !window.dispatchEvent(new Event("beforeunload", { cancelable: true }))"""
+FITS = """() => document.querySelector(".kling-rate").offsetHeight <=
+  document.querySelector(".jp-WindowedPanel-outer").clientHeight"""
 STORED = "[[each['item'], each['pictures'], each['choice']] for each in desk.stored]"
 
 
@@ -342,3 +344,19 @@ def test_leaving_is_asked_about_as_long_as_an_answer_is_on_the_page(open_rating)
     notebook.save()
     notebook.page.wait_for_function("!globalThis[Symbol.for('kling_nb.rating.unconfirmed')].size")
     assert notebook.page.evaluate(LEAVE) is False
+
+
+@pytest.mark.parametrize("front_end", ["lab"], indirect=True)
+@pytest.mark.parametrize("width", [1400, 700])
+def test_the_answers_are_in_sight_from_the_first_item_on(open_rating, width):
+    rating = open_rating("4, 'Anna'", more=["1\n" * 60], width=width, height=800)
+    notebook, choices = rating.notebook, rating.root.locator(".kr-choices")
+    rating.root.get_by_role("button", name="Start as Anna").click()
+    rating.expect_item(1)
+    expect(choices).to_be_in_viewport(ratio=1)
+    expect(rating.root.locator("h2")).to_be_in_viewport(ratio=1)
+    notebook.screenshot("rating-in-sight")
+    if width == 1400:
+        # A window that becomes lower leaves room for them as well.
+        notebook.resize(width, 700)
+        notebook.page.wait_for_function(FITS)

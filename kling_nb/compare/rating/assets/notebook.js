@@ -116,6 +116,10 @@ class Kernel {
     model.on("comm_live_update", this.#onLive);
   }
 
+  get port() {
+    return this.#element.closest(".jp-WindowedPanel-outer, .jp-Notebook");
+  }
+
   listen(tell) {
     this.#tell = tell;
   }

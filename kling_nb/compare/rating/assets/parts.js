@@ -47,6 +47,35 @@ class Stopwatch {
   }
 }
 
+// The height that is left for the pictures in what the whole form is scrolled in, for the answers to be seen with them.
+class Room {
+  #root;
+  #source;
+  #rest = 0;
+
+  constructor(root, source) {
+    this.#root = root;
+    this.#source = source;
+  }
+
+  // Measure what stands around the stage, and return whether it is higher than any before: the pictures are not to
+  // change their size with every prompt.
+  fit(stage) {
+    if (!stage.isConnected || document.fullscreenElement) return false;
+    const rest = this.#root.offsetHeight - stage.offsetHeight;
+    const isMore = rest > this.#rest;
+    this.#rest = Math.max(rest, this.#rest);
+    const { port } = this.#source;
+    if (port) this.#root.style.setProperty("--room", `${port.clientHeight - this.#rest}px`);
+    return isMore;
+  }
+
+  // At another width everything has another height.
+  forget() {
+    this.#rest = 0;
+  }
+}
+
 // The pictures around the item that is shown: fetched a few at a time, the soonest first, and let go when they are far.
 class Pictures {
   #source;

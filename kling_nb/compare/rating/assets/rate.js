@@ -2,7 +2,8 @@
 //
 // A source has: `open()` -> { study, raters }, `start(rater)` -> { items, answered, revealed }, `picture(token)` -> an address,
 // `release(address)`, `atOnce`, `answer(answer)`, which keeps it whatever happens, `listen(tell)` for news, `words`, and
-// where there is such a thing `reveal()`, `save()` and `read(file)`. It knows no more of an item than is shown of it.
+// where there is such a thing `port`, the element that it is scrolled in, `reveal()`, `save()` and `read(file)`. It knows
+// no more of an item than is shown of it.
 
 const GUARD = 150; // ms in which nobody can have judged what has just come
 const DOUBLE = 400; // ms in which a second click belongs to the first
@@ -43,6 +44,7 @@ class Rating {
   #shown = null; // the item that can be answered, null while there is none
   #shownAt = 0;
   #pressedOn = null;
+  #width = 0;
   #isStacked = false;
   #isRevealed = false;
   #view = null;
@@ -51,7 +53,8 @@ class Rating {
   #ready = new Map(); // place of an item -> promise of its elements
   #timers = new Set();
   #news = { text: "" };
-  #size = new ResizeObserver(([{ contentRect }]) => this.#fit(contentRect.width));
+  #room;
+  #size = new ResizeObserver((changes) => this.#resized(changes));
   #status = make("p", { class: "kr-unseen", role: "status" });
   #body = make("div", { class: "kr-body" });
 
@@ -59,6 +62,7 @@ class Rating {
     this.#root = root;
     this.#source = source;
     this.#pictures = new Pictures(source);
+    this.#room = new Room(root, source);
     root.classList.add("kling-rate");
     root.append(this.#body, this.#status);
     root.addEventListener("keydown", this.#onKey);
@@ -116,12 +120,12 @@ class Rating {
     });
     this.#body.replaceChildren(this.#view.element);
     this.#name();
+    if (this.#source.port) this.#size.observe(this.#source.port);
     this.#hear(this.#news);
     const open = this.#open(-1);
     if (open < 0 || revealed) this.#end();
     else this.#show(open);
     this.#view.stage.focus({ preventScroll: true });
-    this.#root.scrollIntoView?.({ block: "nearest" });
   }
 
   // The first item after a place that has no answer, from the beginning again when there is none; -1 when all have one.
@@ -181,6 +185,8 @@ class Rating {
     this.#name(previous);
     // Keys that nobody has the focus for would go to the notebook.
     if (focused && !(this.#root.contains(focused) && focused.checkVisibility())) this.#view.stage.focus({ preventScroll: true });
+    // Only now has the form its height; whoever writes elsewhere meanwhile is left there.
+    if (this.#room.fit(this.#view.stage) && this.#root.contains(document.activeElement)) this.#view.reveal();
     this.#say(`${place + 1} of ${this.#items.length}${previous === undefined ? "" : ", answered before"}`);
     requestAnimationFrame(() => {
       if (this.#at !== place || this.#shown) return;
@@ -340,8 +346,19 @@ class Rating {
     }
   }
 
+  #resized(changes) {
+    for (const { target, contentRect } of changes) {
+      if (target === this.#root && contentRect.width === this.#width) continue;
+      if (target === this.#root) this.#fit(contentRect.width);
+      // Not at once: an observer that changes what it observes is called again.
+      this.#later(0, () => this.#view && this.#room.fit(this.#view.stage));
+    }
+  }
+
   // As the style does, by the width of what is inside.
   #fit(width) {
+    this.#width = width;
+    this.#room.forget();
     const isStacked = width <= NARROW;
     if (isStacked === this.#isStacked) return;
     this.#isStacked = isStacked;

@@ -155,6 +155,8 @@ function ratingScreen(study, on) {
     get isEnlarged() { return dialog.open; },
     zoom: () => lens.toggle(),
     fit: () => lens.fit(),
+    // All of it, or the answers with as much of the pictures as there is room for.
+    reveal() { for (const each of [element, choices]) each.scrollIntoView({ block: "nearest" }); },
     move: (key) => lens.move(key),
     progress(place, all, done) {
       count.textContent = `${place} of ${all}`;
