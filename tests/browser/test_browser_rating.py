@@ -360,3 +360,14 @@ def test_the_answers_are_in_sight_from_the_first_item_on(open_rating, width):
         # A window that becomes lower leaves room for them as well.
         notebook.resize(width, 700)
         notebook.page.wait_for_function(FITS)
+    # Nor does the space bar scroll them away.
+    rating.root.locator(".kr-stage").focus()
+    before = rating.root.bounding_box()["y"]
+    rating.press("Space")
+    rating.press("Shift+Space")
+    rating.press("Space")
+    rating.press("u")
+    rating.expect_item(2)
+    # As long as a scroll takes that is smooth.
+    notebook.page.wait_for_timeout(500)
+    assert abs(rating.root.bounding_box()["y"] - before) <= 1

@@ -17,6 +17,13 @@ const plural = (count, one, many = `${one}s`) => `${count} ${count === 1 ? one :
 
 const isCalm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 
+// Whether what has the focus scrolls by itself, in the direction of the space bar.
+function canScroll({ target, shiftKey }) {
+  const most = target.scrollHeight - target.clientHeight;
+  const isScrolling = most > 1 && getComputedStyle(target).overflowY !== "visible";
+  return isScrolling && (shiftKey ? target.scrollTop > 0 : target.scrollTop < most - 1);
+}
+
 // How long something was looked at: while the page is hidden it is not.
 class Stopwatch {
   #since = null;

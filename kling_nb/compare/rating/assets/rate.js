@@ -330,6 +330,8 @@ class Rating {
         else this.#view.zoom();
       },
       escape: () => this.#view.fit(),
+      // It would scroll the pictures out of sight; a long prompt it may scroll to its end.
+      " ": canScroll(event) ? null : () => {},
       f: () => document.fullscreenEnabled && this.#fill(),
     }[key];
     if (!does) return false;
