@@ -25,7 +25,8 @@ class Desk:
 
     def study(self):
         return {{"name": "Rating", "question": "Which picture shows the subject more faithfully?", "protocol": "pairs",
-            "scale": [], "count": self.count, "rater": self.rater}}
+            "scale": [], "count": self.count, "rater": self.rater,
+            "answered": len({{each["item"] for each in self.stored}}) if self.rater else 0}}
 
     def start(self, rater):
         if rater == "nobody":
@@ -249,8 +250,11 @@ def test_no_answer_is_lost_to_a_refusal_a_reload_or_a_restart(open_rating):
     # After a reload, where it was.
     notebook.save()
     notebook.reload()
+    expect(rating.root.locator(".kr-done")).to_have_text("2 of 3 are answered; it goes on with the rest.")
+    notebook.screenshot("rating-again", rating.root)
     rating.root.get_by_role("button", name="Start as Anna").click()
     rating.expect_item(3, 3)
+    expect(rating.root.locator(".kr-before")).to_have_text("2 of 3 are answered; it goes on with the rest.")
     # What the kernel was not there for is sent to the next one.
     notebook.restart()
     rating.root.locator(".kr-stage").focus()

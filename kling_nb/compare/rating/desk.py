@@ -189,9 +189,16 @@ class Desk:
         self._sources = dict(exhibit.sources())
 
     def study(self) -> dict[str, Any]:
-        """Return what is asked, and of whom, unless several have begun."""
+        """Return what is asked, and of whom and how much of it is ``answered``, unless several have begun.
+
+        Raises
+        ------
+        WorkspaceError
+            The answers cannot be read.
+        """
         (rater,) = self._raters if self.rater is None and len(self._raters) == 1 else [self.rater]
-        return self.exhibit.study(rater)
+        answered = 0 if rater is None else len(self._items) - self.left(rater)
+        return self.exhibit.study(rater) | {"answered": answered}
 
     def start(self, rater: str) -> dict[str, Any]:
         """Return the items in a rater's order, what is answered already, and whether the result was shown.

@@ -52,7 +52,10 @@ class Desk(Protocol):
     """
 
     def study(self) -> dict[str, Any]:
-        """Return ``name``, ``question``, ``protocol``, ``scale``, ``count`` and ``rater``."""
+        """Return ``name``, ``question``, ``protocol``, ``scale``, ``count`` and ``rater``.
+
+        Where the rater is known and has been here before, ``answered`` is how many have an answer.
+        """
         ...
 
     def start(self, rater: str) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def answer(item, choice="left", second=0):
 
 def test_a_rating_from_start_to_result(front):
     study = front.value("hello")["study"]
-    assert (study["question"], study["rater"]) == (QUESTION, None)
+    assert (study["question"], study["rater"], study["answered"]) == (QUESTION, None, 0)
     items = front.value("start", rater=" ana ")["items"]
     assert len(items) == 3
     for number, item in enumerate(items):
@@ -61,6 +61,7 @@ def test_a_rating_from_start_to_result(front):
         assert front.ask("reveal", rater="ana")[0]["kind"] == "failed"
         front.value("answer", rater="ana", answer=answer(item, second=number))
         assert front.rating.answered == {"ana": number + 1}
+        assert front.value("hello")["study"]["answered"] == number + 1
     html = front.value("reveal", rater="ana")
     assert "identity" in html
     assert "kling-v2-1" in html

@@ -43,6 +43,9 @@ function keyList(study, isStacked) {
     make("dt", {}, ...signs.map((sign) => (sign === "–" ? sign : make("kbd", {}, sign)))), make("dd", {}, label))));
 }
 
+const goingOn = (answered, count) =>
+  (answered < count ? `${answered} of ${count} are answered; it goes on with the rest.` : `All ${count} are answered.`);
+
 function startScreen(source, study, raters, isStacked, start, read) {
   const isPairs = study.protocol === "pairs";
   const problem = make("p", { class: "kr-problem", role: "alert" });
@@ -76,6 +79,7 @@ function startScreen(source, study, raters, isStacked, start, read) {
     make("ul", { class: "kr-facts" }, ...facts.map((fact) => make("li", {}, fact))),
     keyList(study, isStacked),
     ...again,
+    study.answered > 0 && make("p", { class: "kr-done" }, goingOn(study.answered, study.count)),
     study.rater === null && make("label", { class: "kr-name" }, make("span", {}, "Your name or code"), name),
     make("div", { class: "kr-row" },
       make("button", { type: "submit", class: again.length ? "" : "kr-main", "data-focus": true }, study.rater === null ? "Start" : `Start as ${study.rater}`),
@@ -122,6 +126,7 @@ function ratingScreen(study, on) {
   const isPairs = study.protocol === "pairs";
   const count = make("span", {});
   const bar = make("span", {});
+  const before = make("span", { class: "kr-before" });
   const prompt = make("blockquote", { class: "kr-prompt", tabindex: "0" });
   const references = make("div", { class: "kr-references", role: "group", "aria-label": "Reference pictures" });
   const given = make("div", { class: "kr-given" }, prompt, references);
@@ -145,10 +150,12 @@ function ratingScreen(study, on) {
     make("div", { class: "kr-foot" }, back, keep, tool("Full size", "Z", () => lens.toggle()),
       on.fill && tool("Full screen", "F", on.fill),
       on.save && button("Save answers", on.save, { class: "kr-quiet" }),
+      before,
       make("div", { class: "kr-news", role: "status" })),
     dialog);
   let buttons = new Map();
   let names = "";
+  let isFirst = true;
 
   return {
     element, stage,
@@ -160,6 +167,9 @@ function ratingScreen(study, on) {
     move: (key) => lens.move(key),
     progress(place, all, done) {
       count.textContent = `${place} of ${all}`;
+      // Of a rater whose name was typed nobody could say it before.
+      before.textContent = isFirst && done > 0 && done < all ? goingOn(done, all) : "";
+      isFirst = false;
       bar.style.setProperty("--done", `${(100 * done) / all}%`);
     },
     keeping(isAnswered) { keep.hidden = !isAnswered; },
