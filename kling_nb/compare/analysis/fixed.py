@@ -53,6 +53,17 @@ class Analysis:
         after = f"after {self.answers} answers were in" if self.answers else "before the first answer"
         return f"Analysis fixed on {self.created_at[:16].replace('T', ' ')} UTC, {after}."
 
+    def differing(self, *, test: str, correction: str) -> list[str]:
+        """Return in what an analysis as it is made differs from this one, a few words each.
+
+        Parameters
+        ----------
+        test, correction : str
+            As they are used.
+        """
+        used = {"test": (test, self.test), "correction": (correction, self.correction)}
+        return [f"{name} {now}, fixed {then}" for name, (now, then) in used.items() if now != then]
+
 
 def fixed(
     *, by: str, criterion: Any, test: Any, correction: Any, clusters: Sequence[str], note: Any, now: float, answers: int

@@ -43,9 +43,10 @@ def summary(
     found = {each.plan.criterion: each for each in rated if each.plan.by == axis and each.counting}
     wanted = _wanted(criterion, [*found, *(name for name in numbers if name not in found)], axis)
     of = units(design, axis, clusters)
+    differing = _differing(plan, design, of, test, correction)
     how = _How(design, axis, of, test, correction)
     results = [
-        _with_status(how.asked(found[name]) if name in found else how.measured(name, numbers[name]), plan)
+        _with_status(how.asked(found[name]) if name in found else how.measured(name, numbers[name]), plan, differing)
         for name in wanted
     ]
     labels = design.axis(axis).labels
@@ -59,6 +60,7 @@ def summary(
         analysis=plan,
         test=test,
         correction=correction,
+        differing=tuple(differing),
     )
 
 
@@ -152,8 +154,22 @@ def _wanted(criterion: Any, known: Sequence[str], by: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _with_status(result: Result, plan: Analysis | None) -> Result:
-    return result if plan is None else replace(result, is_fixed=result.criterion in plan.criterion)
+def _differing(plan: Analysis | None, design: Design, of: Units, test: str, correction: str) -> list[str]:
+    """Return in what the analysis differs from the one that was fixed, a few words each."""
+    if plan is None:
+        return []
+    found = plan.differing(test=test, correction=correction)
+    fixed_units = units(design, plan.by, list(plan.clusters) or None)
+    # The same units may go by another name, as with axes in another order.
+    if not of.same_as(fixed_units):
+        found.append(f"clusters {of.name or 'none'}, fixed {fixed_units.name or 'none'}")
+    return found
+
+
+def _with_status(result: Result, plan: Analysis | None, differing: Sequence[str]) -> Result:
+    if plan is None:
+        return result
+    return replace(result, is_fixed=result.criterion in plan.criterion and not differing)
 
 
 def _has_what_it_needs() -> None:

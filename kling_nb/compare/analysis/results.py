@@ -84,7 +84,7 @@ class Result:
     answers, unsure, raters, units : int
         How many there are; for a measure ``answers`` counts numbers.
     is_fixed : bool or None
-        Whether it is among what was fixed beforehand; None where nothing was.
+        Whether it is among what was fixed beforehand, and analysed as was fixed; None where nothing was.
     """
 
     criterion: str

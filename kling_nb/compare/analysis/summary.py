@@ -41,6 +41,8 @@ class Summary:
         As it was fixed beforehand.
     test, correction : str
         Which paired test, and how it is corrected for several pairs of levels.
+    differing : tuple of str
+        In what it differs from the analysis that was fixed beforehand.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Summary:
     analysis: Analysis | None
     test: str
     correction: str
+    differing: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> list[str]:
@@ -110,6 +113,8 @@ class Summary:
             found.append(f"A unit is a level of {self.clusters}.")
         if self.analysis is not None:
             found.append(self.analysis.said)
+        if self.differing:
+            found.append(f"This is another analysis than the fixed one: {'; '.join(self.differing)}.")
         return found
 
     @property

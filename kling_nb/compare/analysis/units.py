@@ -34,6 +34,11 @@ class Units:
         """How many there are."""
         return len(set(self.of.values()))
 
+    def same_as(self, other: "Units") -> bool:
+        """Return whether the same cells are together in a unit, whatever the units are called."""
+        pairs = {(unit, other.of[digest]) for digest, unit in self.of.items()}
+        return len(pairs) == self.count == other.count
+
 
 def units(design: Design, by: str, clusters: Any = None) -> Units:
     """Return the unit of every cell.

@@ -185,6 +185,42 @@ def test_an_analysis_fixed_beforehand_is_followed_and_said(study, rater, new_ker
     assert re.search(r"Analysis fixed on 20\d\d-\d\d-\d\d \d\d:\d\d UTC, before the first answer.", made.table())
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"test": "t"}, "test t, fixed permutation"),
+        ({"correction": "none"}, "correction none, fixed holm"),
+        ({"clusters": "style_image"}, "clusters style_image, fixed prompt"),
+        ({"clusters": ["style_image", "prompt"]}, "clusters style_image × prompt, fixed prompt"),
+        ({"test": "t", "correction": "none"}, "test t, fixed permutation; correction none, fixed holm"),
+    ],
+)
+def test_one_that_differs_from_what_was_fixed_is_exploratory_and_says_in_what(study, rater, pictures, given, said):
+    made = study(
+        vary={"prompt": ["a", "b", "c"], "n": [1, 2], "style_image": {"none": None, "wave": pictures(2)}},
+    )
+    made.preregister("quality", by="n", test="permutation", correction="holm")
+    rater(made.rate(QUESTION, by="n", criterion="quality"), "2", 0.8)
+    same = made.summary("quality", test="permutation", correction="holm", clusters="prompt")
+    assert same.results[0].is_fixed
+    assert "another analysis" not in made.table()
+    summary = made.summary("quality", **given)
+    assert summary.results[0].is_fixed is False
+    assert summary.sentences[0].startswith("quality (exploratory): ")
+    assert f"This is another analysis than the fixed one: {said}." in summary.text()
+
+
+def test_clusters_that_were_fixed_are_the_same_in_another_order(study, rater, pictures):
+    made = study(
+        vary={"prompt": ["a", "b"], "n": [1, 2], "style_image": {"none": None, "wave": pictures(2)}},
+    )
+    made.preregister("quality", by="n", clusters=["prompt", "style_image"])
+    rater(made.rate(QUESTION, by="n", criterion="quality"), "2", 0.8)
+    assert made.summary().results[0].is_fixed
+    assert made.summary(clusters=["style_image", "prompt"]).results[0].is_fixed
+    assert made.summary(clusters="prompt").differing == ("clusters prompt, fixed prompt × style_image",)
+
+
 def test_one_that_was_fixed_late_says_so(study, rater):
     made = study(prompts=3)
     rater(made.rate(QUESTION, by="n", criterion="quality"), "2", 0.8)
