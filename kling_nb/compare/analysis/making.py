@@ -10,6 +10,7 @@ from kling_nb.compare.analysis.results import Contrast, Kind, Result, outcomes
 from kling_nb.compare.analysis.units import Units, units
 from kling_nb.compare.analysis.wording import worded
 from kling_nb.compare.design import Design
+from kling_nb.compare.rating.records import UNSURE
 from kling_nb.errors import ConfigurationError, InvalidRequest
 from kling_nb.request.problems import shown
 
@@ -213,7 +214,7 @@ class _How:
         from kling_nb.compare.analysis import inputs
 
         plan = rated.plan
-        unsure = sum(each.choice == "unsure" for each in rated.counting)
+        unsure = sum(each.choice == UNSURE for each in rated.counting)
         if plan.protocol == "scale":
             made = self._means(plan.criterion, plan.question, "scale", inputs.scores(rated, self._units), unsure)
             # What lies beyond the ends of a scale is no answer; nor is it in an interval.
@@ -244,8 +245,9 @@ class _How:
             label: stats.rates(inputs.against_all(found, label, _OTHERS), label, _OTHERS).preference for label in there
         }
         strengths = stats.strengths(found, there) if len(there) > 2 else None
-        alpha = self._alpha(found, "nominal")
-        return self._result(name, question, "pairs", values, contrasts, found, unsure, strengths=strengths, alpha=alpha)
+        told = [each for each in found if each.choice != UNSURE]
+        alpha = self._alpha(told, "nominal")
+        return self._result(name, question, "pairs", values, contrasts, told, unsure, strengths=strengths, alpha=alpha)
 
     def _means(self, name: str, question: str, kind: Kind, found: "list[Score]", unsure: int) -> Result:
         from kling_nb.compare import stats
@@ -303,5 +305,5 @@ class _How:
     ) -> Result:
         raters = len({each.rater for each in found if each.rater})
         units = len({each.unit for each in found})
-        answers = len(found) - (unsure if kind == "pairs" else 0)
-        return Result(name, question, kind, values, tuple(contrasts), strengths, alpha, answers, unsure, raters, units)
+        made = tuple(contrasts)
+        return Result(name, question, kind, values, made, strengths, alpha, len(found), unsure, raters, units)

@@ -82,7 +82,7 @@ class Result:
     alpha : Estimate or None
         Krippendorff's, where there are several raters.
     answers, unsure, raters, units : int
-        How many there are; for a measure ``answers`` counts numbers.
+        How many there are; for a measure ``answers`` counts numbers. The other three do not count what could not tell.
     is_fixed : bool or None
         Whether it is among what was fixed beforehand, and analysed as was fixed; None where nothing was.
     """

@@ -143,7 +143,8 @@ class Summary:
 
     def remarks(self, result: Result) -> list[str]:
         """Return what else there is to say of one criterion: the test, the ranking, and how far raters agree."""
-        found = [self._tested(result)] if any(each.test is not None for each in result.contrasts) else []
+        tested = [each.test.units for each in result.contrasts if each.test is not None]
+        found = [self._tested(min(tested), max(tested), len(result.contrasts))] if tested else []
         found += result.strengths.notes if result.strengths is not None else ()
         if result.alpha is not None:
             found.append(f"Krippendorff's alpha between raters: {number_with(result.alpha)}.")
@@ -181,10 +182,10 @@ class Summary:
         parts += [block(muted(esc(remark, 600))) for remark in self.remarks(result)]
         return "".join(parts)
 
-    def _tested(self, result: Result) -> str:
-        corrected = _CORRECTED.get(self.correction) if len(result.contrasts) > 1 else None
-        over = f"over {plural(result.units, self._unit)}"
-        return joined(f"{_TESTS[self.test]} {over}", corrected) + "."
+    def _tested(self, fewest: int, most: int, pairs: int) -> str:
+        corrected = _CORRECTED.get(self.correction) if pairs > 1 else None
+        over = plural(most, self._unit) if fewest == most else f"{fewest:,} to {plural(most, self._unit)}"
+        return joined(f"{_TESTS[self.test]} over {over}", corrected) + "."
 
     def __repr__(self) -> str:
         return self.text()

@@ -99,6 +99,41 @@ def test_unsure_is_counted_and_left_out(study):
     assert "1 could not tell" in made.table()
 
 
+def test_nobody_and_nothing_counts_that_could_only_not_tell(study):
+    made = study(prompts=6)
+    rating = made.rate(QUESTION, by="n")
+    answers = iter(["left", "left", "right", "unsure", "unsure", "unsure"])
+    rating.judge(lambda _: next(answers), "ana")
+    rating.judge(lambda _: "unsure", "bo")
+    summary = made.summary(test="t")
+    (result,) = summary.results
+    assert (result.units, result.raters, result.answers, result.unsure) == (3, 1, 3, 9)
+    assert result.alpha is None
+    assert "3 prompts, 1 rater, 3 answers, 9 could not tell." in made.table()
+    assert summary.remarks(result) == ["paired t test over 3 prompts."]
+
+
+def test_where_nobody_could_tell_there_are_no_answers(study):
+    made = study(prompts=2)
+    made.rate(QUESTION, by="n").judge(lambda _: "unsure", "ana")
+    (result,) = made.summary().results
+    assert (result.units, result.raters, result.answers, result.unsure) == (0, 0, 0, 2)
+    assert "There are no verdicts between “1” and “2”. 2 answers were unsure." in made.summary().text()
+
+
+def test_a_test_is_over_the_prompts_that_have_both_levels(kling, cat):
+    vary = {"prompt": [f"a {number}" for number in range(4)], "n": [1, 2, 3]}
+    made = kling.compare(subject_images=cat, vary=vary).run(quiet=True, yes=True)
+
+    def where_it_applies(image, references, request):
+        return request["n"] if request["n"] < 3 or request["prompt"] in ("a 0", "a 1") else None
+
+    made.measure(where_it_applies, "facts", quiet=True)
+    summary = made.summary("facts", by="n")
+    assert [each.test.units for each in summary.results[0].contrasts] == [4, 2, 2]
+    assert "sign-flip permutation test over 2 to 4 prompts" in summary.remarks(summary.results[0])[0]
+
+
 def test_failures_and_refusals_are_in_every_table(kling, cat, rater):
     vary = {"prompt": ["a", "b", "c"], "n": [1, 2]}
     vary["prompt"] += ["d [sandbox: fail]", "e [sandbox: refuse]"]
