@@ -72,24 +72,110 @@ def spread(unit: Indices, rater: Indices, scores: Floats, weights: Floats) -> Sp
     interval is that of clustering by units alone.
     """
     weights = np.where(weights > _NOTHING, weights, 0.0)
-    by_unit, by_rater = totals(unit, weights), totals(rater, weights)
-    if 1 / float(by_unit @ by_unit) < _FEWEST_UNITS:
-        return Spread(np.nan, np.nan, crossed=False)
-    expected, df_units = _one_way(by_unit)
-    of_units = float((totals(unit, scores) ** 2).sum() * (by_unit @ by_unit)) / expected
-    if 1 / float(by_rater @ by_rater) < _FEWEST_RATERS:
+    by_rater = totals(rater, weights)
+    of_units, df_units = _of_units(unit, scores, weights)
+    if np.isnan(of_units) or not _are_several(by_rater):
         return Spread(of_units, df_units, crossed=False)
     parts = _parts(unit, rater, scores, weights)
     if parts[1] <= _NOTHING * float(scores @ scores):
         return Spread(of_units, df_units, crossed=True)
     _, df_raters = _one_way(by_rater)
-    df_rest = max(len(weights) - int(np.count_nonzero(by_unit)) - int(np.count_nonzero(by_rater)) + 1, 1)
+    df_rest = _df_rest(len(weights), totals(unit, weights), by_rater)
     variance = max(of_units, float(parts.sum()))
     rest = max(float(parts[2]), 0.0)
     of_raters = float(parts[1]) + rest
     doubt = of_units**2 / df_units + of_raters**2 / df_raters + rest**2 / df_rest
     df = min(max(variance**2 / doubt, min(df_units, df_raters)), df_units + df_raters)
     return Spread(variance, df, crossed=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """The cells of one of two levels that have raters of their own; all arrays as of `spread`.
+
+    Parameters
+    ----------
+    unit, rater : ndarray of int, one a cell
+        Units are numbered alike on both sides; raters on each from 0.
+    scores : ndarray of float, one a cell
+        What the cell adds to the error of the difference. They add to 0 on each side.
+    weights : ndarray of float, one a cell
+        They add to 1 on each side, and to the same for every unit.
+    """
+
+    unit: Indices
+    rater: Indices
+    scores: Floats
+    weights: Floats
+
+
+def spread_apart(one: Side, other: Side) -> Spread | None:
+    """Return how far a difference would move with other units, and with other raters on each side.
+
+    Parameters
+    ----------
+    one, other : Side
+        A rater who is on both counts as two.
+
+    Returns
+    -------
+    Spread, or None
+        None where a side has one rater, or nearly: then raters cannot be told from sides.
+
+    Notes
+    -----
+    The variance over units is that of `spread`. To it comes what raters add on each side, found around that side's
+    own mean, for the two means differ by what is asked. Where that is zero or less in all, units stand alone.
+    """
+    sides = one, other
+    unit, scores, weights = (
+        np.concatenate([getattr(each, name) for each in sides]) for name in ("unit", "scores", "weights")
+    )
+    of_units, df_units = _of_units(unit, scores, weights / 2)
+    if np.isnan(of_units):
+        return Spread(np.nan, np.nan, crossed=False)
+    variance, smallest, largest, doubt = of_units, df_units, df_units, of_units**2 / df_units
+    for each in sides:
+        by_rater = totals(each.rater, each.weights)
+        if not _are_several(by_rater):
+            return None
+        _, of_raters, of_rest = (float(part) for part in _parts(each.unit, each.rater, each.scores, each.weights))
+        _, df_raters = _one_way(by_rater)
+        rest = max(of_rest, 0.0)
+        variance += of_raters * _not_in_units(each, by_rater)
+        doubt += max(of_raters + rest, 0.0) ** 2 / df_raters
+        doubt += rest**2 / _df_rest(len(each.weights), totals(each.unit, each.weights), by_rater)
+        smallest, largest = min(smallest, df_raters), largest + df_raters
+    if variance - of_units <= _NOTHING * float(scores @ scores):
+        return Spread(of_units, df_units, crossed=True)
+    return Spread(variance, min(max(variance**2 / doubt, smallest), largest), crossed=True)
+
+
+def _of_units(unit: Indices, scores: Floats, weights: Floats) -> tuple[float, float]:
+    """Return the variance over units alone and its degrees of freedom; nan where one has nearly all the weight."""
+    by_unit = totals(unit, weights)
+    if 1 / float(by_unit @ by_unit) < _FEWEST_UNITS:
+        return np.nan, np.nan
+    expected, df = _one_way(by_unit)
+    return float((totals(unit, scores) ** 2).sum() * (by_unit @ by_unit)) / expected, df
+
+
+def _not_in_units(side: Side, by_rater: Floats) -> float:
+    """Return how much of the raters' part is not in the variance over units: less than all where units differ in them.
+
+    It is worked out as in `_parts`, for units of equal weight.
+    """
+    count = len(np.unique(side.unit))
+    in_units = count * float(side.weights @ side.weights) / float(by_rater @ by_rater) - 1
+    return 1 - in_units / (count - 1)
+
+
+def _df_rest(cells: int, by_unit: Floats, by_rater: Floats) -> int:
+    return max(cells - int(np.count_nonzero(by_unit)) - int(np.count_nonzero(by_rater)) + 1, 1)
+
+
+def _are_several(by_rater: Floats) -> bool:
+    return 1 / float(by_rater @ by_rater) >= _FEWEST_RATERS
 
 
 def _expected(shares: Floats) -> float:

@@ -9,6 +9,7 @@ from kling_nb.compare.stats.crossed import Spread
 
 ONE_UNIT = "no interval: one prompt"
 NO_SPREAD = "no interval: all prompts gave the same"
+RATERS_ARE_LEVELS = "no interval: raters cannot be told from levels"
 NOTHING = "no answers"
 EQUAL_SHARES = "Clopper-Pearson on prompts"
 

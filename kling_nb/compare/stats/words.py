@@ -5,11 +5,16 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 from kling_nb.compare.stats.answers import Estimate
+from kling_nb.compare.stats.intervals import RATERS_ARE_LEVELS
 from kling_nb.compare.stats.paired import Paired
 from kling_nb.compare.stats.rates import Rates
 from kling_nb.compare.stats.strengths import Strengths
 
 _FEW_UNITS = 5
+_RATERS_ARE_LEVELS = (
+    "Others scored the one than the other, and one of them has one rater only, or nearly: the data cannot tell raters "
+    "from levels."
+)
 _NAMES = {"t": "t test", "wilcoxon": "Wilcoxon signed-rank test", "permutation": "permutation test"}
 
 
@@ -211,6 +216,8 @@ def cautions(found: Estimate) -> Sequence[str]:
         return ()
     if found.units == 1:
         return ("With one prompt nothing can be said about others.",)
+    if found.method == RATERS_ARE_LEVELS:
+        return (_RATERS_ARE_LEVELS,)
     said = []
     if found.units <= _FEW_UNITS:
         said.append(f"Caution: {found.units} prompts are few, and the interval may mislead.")

@@ -22,7 +22,7 @@ def study(kling, cat, pictures):
 def rater():
     """A rater who prefers the level of their taste, with a probability; who knows what a rater cannot know."""
 
-    def made(rating, level, chance=1.0, seed=0):
+    def made(rating, level, chance=1.0, seed=0, only=None):
         from kling_nb.compare.rating import items
 
         rng, exhibit = random.Random(seed), rating._exhibit
@@ -34,6 +34,8 @@ def rater():
         name = f"rater {seed}"
         begun = rating.desk.start(name)
         for number, item in enumerate(begun["items"]):
+            if only is not None and levels[item["pictures"][0]] != only:
+                continue
             is_left = (levels[item["pictures"][0]] == level) == (rng.random() < chance)
             choice = "left" if is_left else "right"
             if len(item["pictures"]) == 1:

@@ -74,6 +74,16 @@ def test_a_scale_has_means_differences_and_ends(study, rater):
     assert result.contrasts[0].rates is None
 
 
+def test_levels_that_were_scored_by_one_rater_each_have_no_interval_of_their_difference(study, rater):
+    made = study(prompts=6)
+    for seed, level in enumerate("12"):
+        rater(made.rate("How good?", by="n", protocol="scale", criterion="goodness"), "2", 0.9, seed, only=level)
+    summary = made.summary()
+    (contrast,) = summary.results[0].contrasts
+    assert not contrast.difference.has_interval
+    assert summary.sentences[0].endswith("the data cannot tell raters from levels.")
+
+
 def test_more_than_two_levels_have_strengths_and_corrected_tests(kling, cat, rater):
     vary = {"prompt": [f"a {number}" for number in range(8)], "n": [1, 2, 3]}
     made = kling.compare(subject_images=cat, vary=vary).run(quiet=True, yes=True)

@@ -7,7 +7,7 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats as reference
 
-from kling_nb.compare.stats import Score, Verdict, difference, means, rates, strengths
+from kling_nb.compare.stats import Score, Verdict, difference, difference_words, means, rates, strengths
 from kling_nb.compare.stats.cells import cells
 from kling_nb.compare.stats.crossed import _expected, _one_way, _parts, spread
 
@@ -145,6 +145,43 @@ def test_raters_of_one_level_each_stay_in_the_difference():
     assert found.low < -1
     assert found.high > 1
     assert (found.raters, found.answers) == (4, 48)
+
+
+def apart(table, people):
+    """Return the scores of two levels, of which the first has so many raters of a table and the second the others."""
+    return [Score(s.unit, s.rater, "ab"[int(s.rater[1:]) >= people], s.value, s.item) for s in scores(table)]
+
+
+@pytest.mark.parametrize("people", [2, 3])
+def test_raters_of_one_level_each_are_the_analysis_of_variance_of_each_side(people):
+    rng = np.random.default_rng(15)
+    table = rng.normal(size=(10, 1)) + 2 * rng.normal(size=5) + rng.normal(size=(10, 5))
+    sides = table[:, :people], table[:, people:]
+    parts = [np.array(anova(side)) / side.size for side in sides]
+    gaps = sides[0].mean(axis=1) - sides[1].mean(axis=1)
+    of_units = gaps.var(ddof=1) / 10
+    variance = of_units + sum(of_raters - rest for _, of_raters, rest in parts)
+    counts = [side.shape[1] - 1 for side in sides]
+    doubt = of_units**2 / 9 + sum(
+        of_raters**2 / count + rest**2 / (9 * count) for (_, of_raters, rest), count in zip(parts, counts, strict=True)
+    )
+    reach = reference.t.ppf(0.975, variance**2 / doubt) * np.sqrt(variance)
+    found = difference(apart(table[:, :, None], people), "a", "b")
+    assert (found.value, found.low, found.high) == pytest.approx(
+        (gaps.mean(), gaps.mean() - reach, gaps.mean() + reach)
+    )
+
+
+def test_one_rater_for_a_level_cannot_be_told_from_the_level():
+    table = np.random.default_rng(16).normal(size=(20, 3, 2)) + np.array([0.0, 2.0, 2.0])[:, None]
+    found = difference(apart(table, 1), "a", "b")
+    assert found.value < -1
+    assert not found.has_interval
+    assert difference_words("a", "b", found).endswith("the data cannot tell raters from levels.")
+    # Nor does it help that somebody else has scored both once.
+    guest = [Score("p0", "guest", level, 1.0, level) for level in "ab"]
+    assert difference([*apart(table, 1), *guest], "a", "b").method == found.method
+    assert difference(scores(table[:1]) + scores(table[:1], "b"), "a", "b").method == "no interval: one prompt"
 
 
 def test_a_rater_with_hardly_any_answer_does_not_spoil_the_interval():
