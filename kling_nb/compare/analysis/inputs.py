@@ -64,7 +64,12 @@ def measured(values: Mapping[Place, float], by: str, cells: Iterable[Cell], unit
     ]
 
 
-def against_all(found: Sequence[Verdict], level: str, others: str) -> list[Verdict]:
+def others_than(level: str) -> str:
+    """Return what all the others than a level are called together, which is never the level's own label."""
+    return f"not {level}"
+
+
+def against_all(found: Sequence[Verdict], level: str) -> list[Verdict]:
     """Return the verdicts on one level, whichever other it was compared with.
 
     Parameters
@@ -72,10 +77,9 @@ def against_all(found: Sequence[Verdict], level: str, others: str) -> list[Verdi
     found : sequence of Verdict
         On all pairs of levels.
     level : str
-        Which comes first in what is returned.
-    others : str
-        What all the others are called there.
+        Which comes first in what is returned; after it come `others_than` it.
     """
+    others = others_than(level)
     turned = {"first": "second", "second": "first"}
     made = []
     for each in found:

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from kling_nb.compare.stats import Estimate, Rates, Score, Verdict
 
 _FORMATS = ("markdown", "latex", "dataframe")
-_OTHERS = "the others"
 
 
 def summary(
@@ -242,7 +241,8 @@ class _How:
             rates = stats.rates(found, *pair)
             contrasts.append(Contrast(*pair, rates, None, tests.get(pair), self._preferred(rates)))
         values = {
-            label: stats.rates(inputs.against_all(found, label, _OTHERS), label, _OTHERS).preference for label in there
+            label: stats.rates(inputs.against_all(found, label), label, inputs.others_than(label)).preference
+            for label in there
         }
         strengths = stats.strengths(found, there) if len(there) > 2 else None
         told = [each for each in found if each.choice != UNSURE]

@@ -99,6 +99,16 @@ def test_more_than_two_levels_have_strengths_and_corrected_tests(kling, cat, rat
     assert "Holm" not in made.summary(correction="none").html()
 
 
+@pytest.mark.parametrize("label", ["the others", "not 1", "not the others", "first"])
+def test_a_level_may_be_called_as_anything_is_called_here(study, rater, label):
+    levels = {"prompt": ["a", "b", "c"], "n": {label: 1, "1": 2, "the rest": 3}}
+    made = study(vary=levels)
+    rater(made.rate(QUESTION, by="n", criterion="quality", images=1), label)
+    summary = made.summary()
+    assert summary.results[0].values[label].value == 1
+    assert f"“{label}” is preferred to" in summary.html()
+
+
 def test_unsure_is_counted_and_left_out(study):
     made = study(prompts=4)
     rating = made.rate(QUESTION, by="n")
