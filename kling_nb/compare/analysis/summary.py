@@ -8,7 +8,7 @@ from kling_nb.compare.analysis.fixed import Analysis
 from kling_nb.compare.analysis.numbers import half_width, number_with, probability, share, share_with
 from kling_nb.compare.analysis.results import Contrast, Outcome, Result
 from kling_nb.compare.analysis.table import Lines
-from kling_nb.compare.analysis.wording import PROMPT, methods
+from kling_nb.compare.analysis.wording import PROMPT, intervals
 from kling_nb.display.markup import aside, block, details, heading, muted, page
 from kling_nb.display.words import esc, joined, plural
 
@@ -97,7 +97,7 @@ class Summary:
         """Return what must stand below the table."""
         found = []
         for result in self.results:
-            how = methods((each.method for each in result.values.values()), self.clusters)
+            how = intervals({label: each.method for label, each in result.values.items()}, self.clusters)
             what = {
                 "pairs": "share of pairs in which it was preferred, a tie for half",
                 "scale": "mean answer",
@@ -107,8 +107,7 @@ class Summary:
             counts += [plural(result.raters, "rater")] if result.raters else []
             counts += [plural(result.answers, "value" if result.kind == "measure" else "answer")]
             counts += [f"{result.unsure} could not tell"] if result.unsure else []
-            interval = how if how.startswith("no interval") else f"95 % interval ({how})"
-            found.append(f"{result.criterion}{self._status(result)}: {what}; {interval}; {', '.join(counts)}.")
+            found.append(f"{result.criterion}{self._status(result)}: {what}; {how}; {', '.join(counts)}.")
         if self.clusters not in ("", PROMPT):
             found.append(f"A unit is a level of {self.clusters}.")
         if self.analysis is not None:

@@ -1,9 +1,10 @@
 """The statistics' words, with the names of a comparison in them. Pure."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 PROMPT = "prompt"
+_NONE = ("no interval", "no answers")
 _FIRST, _SECOND = "\ue000", "\ue001"
 _DEGREES = re.compile(r"^(?P<how>.*), (?P<df>[\d.]+) df$")
 
@@ -34,16 +35,32 @@ def in_units(said: str, clusters: str) -> str:
     )
 
 
-def methods(names: Iterable[str], clusters: str) -> str:
-    """Return how intervals were made, each way once, with the degrees of freedom that there were.
+def intervals(methods: Mapping[str, str], clusters: str) -> str:
+    """Return how the intervals of levels were made, and which levels have none, and why.
 
     Parameters
     ----------
-    names : iterable of str
-        Such as "t on prompt means, 11.0 df".
+    methods : mapping of str to str
+        From label to what the statistics say, such as "t on prompt means, 11.0 df" or "no interval: one prompt".
     clusters : str
         What the units are.
     """
+    made = [method for method in methods.values() if not method.startswith(_NONE)]
+    missing: dict[str, list[str]] = {}
+    for label, method in methods.items():
+        if method.startswith(_NONE):
+            missing.setdefault(in_units(method, clusters), []).append(f"“{label}”")
+    if len(missing) == 1 and not made:
+        return next(iter(missing))
+    found = [f"95 % interval ({_ways(made, clusters)})"] if made else []
+    for said, labels in missing.items():
+        what, colon, why = said.partition(":")
+        found.append(f"{what} for {', '.join(labels)}{colon}{why}")
+    return "; ".join(found)
+
+
+def _ways(names: Iterable[str], clusters: str) -> str:
+    """Return how intervals were made, each way once, with the degrees of freedom that there were."""
     found: dict[str, list[float]] = {}
     for name in names:
         match = _DEGREES.match(name)

@@ -74,6 +74,34 @@ def test_a_scale_has_means_differences_and_ends(study, rater):
     assert result.contrasts[0].rates is None
 
 
+def test_a_level_without_an_interval_is_named_and_the_others_keep_theirs(kling, cat):
+    vary = {"prompt": [f"a {number}" for number in range(6)], "n": {"plain prompt": 1, "2": 2, "3": 3}}
+    made = kling.compare(subject_images=cat, vary=vary).run(quiet=True, yes=True)
+
+    def score(image, references, request):
+        return 1 if request["n"] == 1 else int(request["prompt"][-1])
+
+    def only_the_first(image, references, request):
+        return 1 if request["n"] == 1 else None if request["n"] == 2 else 2
+
+    def once(image, references, request):
+        return request["n"] if request["prompt"] == "a 0" or request["n"] == 1 else None
+
+    for measure in (score, only_the_first, once):
+        made.measure(measure, quiet=True)
+    assert made.summary(["score", "only_the_first", "once"], by="n").notes() == [
+        (
+            "score: mean; 95 % interval (t on prompt means, 5 df); no interval for “plain prompt”: "
+            "all prompts gave the same; 6 prompts, 36 values."
+        ),
+        "only_the_first: mean; no interval: all prompts gave the same; 6 prompts, 24 values.",
+        (
+            "once: mean; no interval for “plain prompt”: all prompts gave the same; "
+            "no interval for “2”, “3”: one prompt; 6 prompts, 11 values."
+        ),
+    ]
+
+
 def test_levels_that_were_scored_by_one_rater_each_have_no_interval_of_their_difference(study, rater):
     made = study(prompts=6)
     for seed, level in enumerate("12"):
@@ -139,6 +167,7 @@ def test_where_nobody_could_tell_there_are_no_answers(study):
     (result,) = made.summary().results
     assert (result.units, result.raters, result.answers, result.unsure) == (0, 0, 0, 2)
     assert "There are no verdicts between “1” and “2”. 2 answers were unsure." in made.summary().text()
+    assert "; no answers; 0 prompts, 0 answers, 2 could not tell." in made.table()
 
 
 def test_a_test_is_over_the_prompts_that_have_both_levels(kling, cat):
