@@ -11,6 +11,7 @@ from kling_nb.compare.stats.rates import Rates
 from kling_nb.compare.stats.strengths import Strengths
 
 _FEW_UNITS = 5
+_SAME_STRENGTH = 1e-6
 _RATERS_ARE_LEVELS = (
     "Others scored the one than the other, and one of them has one rater only, or nearly: the data cannot tell raters "
     "from levels."
@@ -141,7 +142,7 @@ def strength_words(found: Strengths, level: float = 0.95) -> str:
         (name for name, one in found.estimates.items() if not math.isnan(one.value)),
         key=lambda name: -found.estimates[name].value,
     )
-    said = [f"From strongest to weakest: {', '.join(ranked)}."] if len(ranked) > 1 else []
+    said = [_ranking(found, ranked)] if len(ranked) > 1 else []
     for one, other in pairwise(ranked):
         chance = found.wins[one, other] if (one, other) in found.wins else _mirrored(found.wins[other, one])
         if not chance.has_interval:
@@ -151,6 +152,20 @@ def strength_words(found: Strengths, level: float = 0.95) -> str:
         said.append(f"{certain}{one} is expected to be preferred to {other} in {share}.")
     some = [found.estimates[name] for name in ranked[:1]]
     return _joined(*said, *found.notes, *(word for one in some for word in cautions(one)))
+
+
+def _ranking(found: Strengths, ranked: Sequence[str]) -> str:
+    """Say in which order levels are, those that are equal together."""
+    groups = [[ranked[0]]]
+    for one, other in pairwise(ranked):
+        # Fitted numbers are equal but for rounding.
+        if found.estimates[one].value - found.estimates[other].value < _SAME_STRENGTH:
+            groups[-1].append(other)
+        else:
+            groups.append([other])
+    if len(groups) == 1:
+        return f"Equally strong: {', '.join(ranked)}."
+    return f"From strongest to weakest: {', '.join(' = '.join(group) for group in groups)}."
 
 
 def agreement_words(found: Estimate, level: float = 0.95) -> str:

@@ -144,6 +144,18 @@ def test_strengths():
     assert strength_words(strengths([], ["a", "b"])) == "There are no answers to compare levels by."
 
 
+def test_levels_that_are_equally_strong_are_not_ranked():
+    def ties(*pairs):
+        return [Verdict(f"p{n}", "r", *pair, "tie", "i") for n in range(6) for pair in pairs]
+
+    said = strength_words(strengths(ties("ab"), "ab"))
+    assert said.startswith("Equally strong: a, b. All prompts gave the same")
+    won = [
+        Verdict(f"p{n}", "r", one, "c", "second" if n == 3 else "first", "i") for n in range(6) for one in ("a", "b")
+    ]
+    assert strength_words(strengths([*ties("ab"), *won], "abc")).startswith("From strongest to weakest: a = b, c. ")
+
+
 def test_agreement():
     assert agreement_words(estimate(0.52, 0.3, 0.7)) == (
         "Krippendorff's alpha is 0.52 (95 % interval 0.30 to 0.70; 12 prompts, 3 raters)."
