@@ -50,7 +50,8 @@ class Analysis:
     @property
     def said(self) -> str:
         """When it was fixed, and after how many answers, in a sentence."""
-        after = f"after {self.answers} answers were in" if self.answers else "before the first answer"
+        were = "answer was" if self.answers == 1 else "answers were"
+        after = f"after {self.answers:,} {were} in" if self.answers else "before the first answer"
         return f"Analysis fixed on {self.created_at[:16].replace('T', ' ')} UTC, {after}."
 
     def differing(self, *, test: str, correction: str) -> list[str]:

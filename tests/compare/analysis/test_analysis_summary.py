@@ -305,6 +305,15 @@ def test_clusters_that_were_fixed_are_the_same_in_another_order(study, rater, pi
     assert made.summary(clusters="prompt").differing == ("clusters prompt, fixed prompt × style_image",)
 
 
+def test_one_that_was_fixed_after_one_answer_says_so(study):
+    made = study(prompts=2)
+    answers = iter(["left", None])
+    with pytest.raises(InvalidRequest):
+        made.rate(QUESTION, by="n", criterion="quality").judge(lambda _: next(answers), "ana")
+    made.preregister("quality", by="n")
+    assert "UTC, after 1 answer was in." in made.table()
+
+
 def test_one_that_was_fixed_late_says_so(study, rater):
     made = study(prompts=3)
     rater(made.rate(QUESTION, by="n", criterion="quality"), "2", 0.8)
