@@ -39,7 +39,8 @@ class Analysable(Ratable, Measuring):
         Parameters
         ----------
         criterion : str or list of str, optional
-            Questions and measures by name; all otherwise.
+            Questions and measures by name; all otherwise. A measure with the name of a question is called
+            ``name (measure)``.
         by : str, optional
             The axis whose levels are compared; the one that was rated, otherwise.
         test : {"permutation", "t", "wilcoxon"}, optional

@@ -1,7 +1,8 @@
 """From a comparison's answers and measures to its summary."""
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +18,11 @@ from kling_nb.request.problems import shown
 if TYPE_CHECKING:
     from kling_nb.compare.analysis.entry import Analysable
     from kling_nb.compare.analysis.summary import Summary
+    from kling_nb.compare.measures.units import Place
     from kling_nb.compare.rating.tidy import Rated
     from kling_nb.compare.stats import Estimate, Rates, Score, Verdict
+
+    _Numbers = dict[str, dict[Place, float]]
 
 _FORMATS = ("markdown", "latex", "dataframe")
 
@@ -41,7 +45,8 @@ def summary(
     if problems:
         raise InvalidRequest("\n".join(problems), money="")
     found = {each.plan.criterion: each for each in rated if each.plan.by == axis and each.counting}
-    wanted = _wanted(criterion, [*found, *(name for name in numbers if name not in found)], axis)
+    numbers = _qualified(numbers, found)
+    wanted = _wanted(criterion, [*found, *numbers], axis)
     of = units(design, axis, clusters)
     differing = _differing(plan, design, of, test, correction)
     how = _How(design, axis, of, test, correction)
@@ -81,12 +86,11 @@ def preregistered(
     # For its messages.
     units(comparison.record.design, axis, clusters)
     names = [criterion] if isinstance(criterion, str) else criterion
-    known = {each.plan.criterion: len(each.counting) for each in rated} | {
-        name: len(values) for name, values in numbers.items()
-    }
-    answers = (
-        sum(known.get(name, 0) for name in names if isinstance(name, str)) if isinstance(names, list | tuple) else 0
-    )
+    asked = {each.plan.criterion for each in rated if each.plan.by == axis and each.counting}
+    known = Counter({name: len(values) for name, values in _qualified(numbers, asked).items()})
+    for each in rated:
+        known[each.plan.criterion] += len(each.counting)
+    answers = sum(known[name] for name in names if isinstance(name, str)) if isinstance(names, list | tuple) else 0
     axes = [clusters] if isinstance(clusters, str) else clusters or []
     return fixed(
         by=axis,
@@ -152,6 +156,17 @@ def _wanted(criterion: Any, known: Sequence[str], by: str) -> list[str]:
                 f"There is no criterion {shown(name)} by {by}; there are {', '.join(known)}.", money=""
             )
     return list(dict.fromkeys(names))
+
+
+def _qualified(numbers: "_Numbers", asked: Container[str]) -> "_Numbers":
+    """Return the numbers of measures by names that no question has."""
+    found: _Numbers = {}
+    for name, values in numbers.items():
+        own = name
+        while own in asked or (own != name and own in numbers):
+            own += " (measure)"
+        found[own] = values
+    return found
 
 
 def _differing(plan: Analysis | None, design: Design, of: Units, test: str, correction: str) -> list[str]:

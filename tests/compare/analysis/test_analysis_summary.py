@@ -206,6 +206,20 @@ def test_measures_are_results_as_well(study):
     assert "rater" not in made.table(criterion="facts.n", by="n")
 
 
+def test_a_measure_that_is_called_like_a_question_is_a_result_of_its_own(study, rater):
+    made = study(prompts=3)
+    made.measure("sharpness", quiet=True)
+    rater(made.rate(QUESTION, by="n", criterion="sharpness"), "2", 0.8)
+    made.preregister("sharpness", by="n")
+    summary = made.summary()
+    assert [(each.criterion, each.kind, each.is_fixed) for each in summary.results] == [
+        ("sharpness", "pairs", True),
+        ("sharpness (measure)", "measure", False),
+    ]
+    assert made.summary("sharpness (measure)").results[0].kind == "measure"
+    assert {"sharpness", "sharpness (measure)"} <= set(made.table("dataframe").columns)
+
+
 def test_the_table_comes_in_three_forms_and_says_the_same(study, rater):
     made = study()
     rater(made.rate(QUESTION, by="n", criterion="quality_1"), "2", 0.8)
@@ -312,6 +326,15 @@ def test_one_that_was_fixed_after_one_answer_says_so(study):
         made.rate(QUESTION, by="n", criterion="quality").judge(lambda _: next(answers), "ana")
     made.preregister("quality", by="n")
     assert "UTC, after 1 answer was in." in made.table()
+
+
+def test_answers_are_counted_also_where_a_measure_has_the_name_of_the_question(study, rater):
+    made = study(prompts=3)
+    rater(made.rate(QUESTION, by="n", criterion="sharpness"), "2", 0.8)
+    made.measure("sharpness", quiet=True)
+    assert made.preregister("sharpness", by="n").answers == 3
+    measured = len(made.measures["sharpness"].values)
+    assert made.preregister(["sharpness", "sharpness (measure)"], by="n").answers == 3 + measured
 
 
 def test_one_that_was_fixed_late_says_so(study, rater):
