@@ -100,6 +100,11 @@ def href(target: str | None) -> str:
     return ""
 
 
+def minus(number: str) -> str:
+    """Return a number with a minus sign in place of a hyphen; one that is written as nothing has no sign."""
+    return number.replace("-", "−" if re.search("[1-9]", number) else "")
+
+
 def plural(count: int, one: str, many: str | None = None) -> str:
     """Return a count with its noun: ``1 image``, ``4 images``."""
     return f"{count:,} {one if count == 1 else many or one + 's'}"

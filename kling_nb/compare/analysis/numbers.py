@@ -3,6 +3,8 @@
 import math
 from typing import TYPE_CHECKING
 
+from kling_nb.display.words import minus
+
 if TYPE_CHECKING:
     from kling_nb.compare.stats import Estimate
 
@@ -60,8 +62,7 @@ def number(value: float, spread: float) -> str:
         return "–"
     size = abs(spread) or abs(value)
     digits = 2 if size == 0 else max(0, min(6, 1 - math.floor(math.log10(size))))
-    text = f"{value:,.{digits}f}"
-    return text.replace("-", "−") if float(text.replace(",", "")) else text.replace("-", "")
+    return minus(f"{value:,.{digits}f}")
 
 
 def probability(p: float) -> str:

@@ -9,6 +9,7 @@ from kling_nb.compare.stats.intervals import RATERS_ARE_LEVELS
 from kling_nb.compare.stats.paired import Paired
 from kling_nb.compare.stats.rates import Rates
 from kling_nb.compare.stats.strengths import Strengths
+from kling_nb.display.words import minus
 
 _FEW_UNITS = 5
 _SAME_STRENGTH = 1e-6
@@ -87,13 +88,13 @@ def difference_words(
         return difference_words(second, first, _negative(found), unit=unit, level=level)
     numbers = _numbers(found, unit, level)
     if not found.has_interval:
-        size = f"{abs(found.value):.3g}{_space(unit)}"
+        size = f"{_number(abs(found.value))}{_space(unit)}"
         apart = f"{size} {'above' if found.value > 0 else 'below'} {second}" if found.value else f"level with {second}"
         return _joined(f"{first} is {apart} ({_behind(found)}).", *cautions(found))
     if found.low > 0:
         return _joined(f"{first} is above {second} by {numbers}.", *cautions(found))
     more = _more_prompts(found, needed)
-    said = f"The data cannot tell which is higher: {first} - {second} is {numbers}{more}."
+    said = f"The data cannot tell which is higher: {first} − {second} is {numbers}{more}."
     return _joined(said, *cautions(found))
 
 
@@ -119,7 +120,8 @@ def mean_words(name: str, found: Estimate, *, unit: str = "", level: float = 0.9
     if not found.answers:
         return f"There are no scores of {name}."
     if not found.has_interval:
-        return _joined(f"The mean of {name} is {found.value:.3g}{_space(unit)} ({_behind(found)}).", *cautions(found))
+        said = f"The mean of {name} is {_number(found.value)}{_space(unit)} ({_behind(found)})."
+        return _joined(said, *cautions(found))
     return _joined(f"The mean of {name} is {_numbers(found, unit, level)}.", *cautions(found))
 
 
@@ -188,10 +190,10 @@ def agreement_words(found: Estimate, level: float = 0.95) -> str:
     if math.isnan(found.value):
         return "All raters always gave the same answer: alpha is undefined where answers do not differ."
     if not found.has_interval:
-        return _joined(f"Krippendorff's alpha is {found.value:.2f} ({_behind(found)}).", *cautions(found))
-    interval = f"{_level(level)} {found.low:.2f} to {found.high:.2f}"
+        return _joined(f"Krippendorff's alpha is {_decimals(found.value)} ({_behind(found)}).", *cautions(found))
+    interval = f"{_level(level)} {_decimals(found.low)} to {_decimals(found.high)}"
     chance = "" if found.low > 0 else "The data do not rule out that raters agree by chance only."
-    return _joined(f"Krippendorff's alpha is {found.value:.2f} ({interval}; {_behind(found)}).", chance)
+    return _joined(f"Krippendorff's alpha is {_decimals(found.value)} ({interval}; {_behind(found)}).", chance)
 
 
 def paired_words(found: Paired, alpha: float = 0.05) -> str:
@@ -250,8 +252,16 @@ def _share(found: Estimate, level: float) -> str:
 
 
 def _numbers(found: Estimate, unit: str, level: float) -> str:
-    interval = f"{_level(level)} {found.low:.3g} to {found.high:.3g}"
-    return f"{found.value:.3g}{_space(unit)} ({interval}; {_behind(found)})"
+    interval = f"{_level(level)} {_number(found.low)} to {_number(found.high)}"
+    return f"{_number(found.value)}{_space(unit)} ({interval}; {_behind(found)})"
+
+
+def _number(value: float) -> str:
+    return minus(f"{value:.3g}")
+
+
+def _decimals(value: float) -> str:
+    return minus(f"{value:.2f}")
 
 
 def _bounds(found: Estimate) -> str:

@@ -97,7 +97,7 @@ def test_how_many_prompts_would_be_needed():
         (
             estimate(0.4, -0.1, 0.9, units=3, raters=0),
             (
-                "The data cannot tell which is higher: a - b is 0.4 points (95 % interval -0.1 to 0.9; 3 prompts). "
+                "The data cannot tell which is higher: a − b is 0.4 points (95 % interval −0.1 to 0.9; 3 prompts). "
                 "Caution: 3 prompts are few, and the interval may mislead."
             ),
         ),
@@ -124,6 +124,10 @@ def test_mean():
     assert mean_words("a", estimate(3.25, 3.0, 3.5), level=0.9) == said
     assert mean_words("a", estimate(3.25, units=1), unit="points").startswith("The mean of a is 3.25 points (1 prompt")
     assert mean_words("a", estimate(NAN, answers=0)) == "There are no scores of a."
+    assert mean_words("a", estimate(-1.5, -2.0, 0.00002)).startswith(
+        "The mean of a is −1.5 (95 % interval −2 to 2e−05;"
+    )
+    assert mean_words("a-b", estimate(-1.5, units=1)).startswith("The mean of a-b is −1.5 (1 prompt")
 
 
 def test_strengths():
@@ -162,6 +166,8 @@ def test_agreement():
     )
     assert "agree by chance only" in agreement_words(estimate(0.1, -0.1, 0.3))
     assert agreement_words(estimate(1.0)).startswith("Krippendorff's alpha is 1.00 (12 prompts, 3 raters).")
+    assert "alpha is 0.00 (95 % interval −0.30 to 0.30;" in agreement_words(estimate(-0.001, -0.3, 0.3))
+    assert "alpha is −0.10 (95 % interval −0.30 to 0.10;" in agreement_words(estimate(-0.1, -0.3, 0.1))
     assert "undefined" in agreement_words(estimate(NAN))
     assert agreement_words(alpha([])).startswith("No image was judged by two raters")
 
