@@ -188,15 +188,29 @@ def _one_way(shares: Floats) -> tuple[float, float]:
     """Return the same as `_expected`, and the degrees of freedom of the sum, also where one share is nearly all.
 
     With B the matrix of the quadratic form they are (tr B)² / tr B² (Bell & McCaffrey 2002). B is the square of
-    diag(shares) - shares × shares, whose diagonal is summed from what is beside it, so that nothing cancels. Equal
-    shares give clusters - 1.
+    diag(shares) - shares × shares. Its entries are summed without being written down, for there may be thousands of
+    shares; what is beside a share is summed from the others and, for pairs, from the larger one, so that nothing
+    cancels. Equal shares give clusters - 1.
     """
-    kept = shares[shares > 0]
-    root = -np.outer(kept, kept)
-    np.fill_diagonal(root, 0)
-    np.fill_diagonal(root, -root.sum(axis=1))
-    trace = float((root**2).sum())
-    return trace, max(trace**2 / float(((root @ root) ** 2).sum()), 1.0)
+    kept = np.sort(shares[shares > 0])[::-1]
+    others, squares = (_before(each) + _after(each) for each in (kept, kept**2))
+    diagonal = (kept * others) ** 2 + kept**2 * squares
+    trace, whole = float(diagonal.sum()), float(kept.sum())
+    # Beside the diagonal stands, for i before j, share i × share j × (bent i - whole × share j).
+    bent = squares - kept * others
+    second, third, fourth = (_after(kept**power) for power in (2, 3, 4))
+    beside = float(kept**2 @ (bent**2 * second - 2 * whole * bent * third + whole**2 * fourth))
+    return trace, max(trace**2 / (float(diagonal @ diagonal) + 2 * beside), 1.0)
+
+
+def _before(numbers: Floats) -> Floats:
+    """Return for each number the sum of those before it."""
+    return np.concatenate([[0.0], np.cumsum(numbers[:-1])])
+
+
+def _after(numbers: Floats) -> Floats:
+    """Return for each number the sum of those after it."""
+    return _before(numbers[::-1])[::-1]
 
 
 def _parts(unit: Indices, rater: Indices, scores: Floats, weights: Floats) -> Floats:

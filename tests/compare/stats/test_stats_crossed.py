@@ -103,6 +103,23 @@ def test_degrees_of_freedom_of_unequal_clusters_are_those_of_the_whole_matrix():
     assert _one_way(np.full(12, 1 / 12))[1] == pytest.approx(11)
 
 
+@pytest.mark.parametrize("rest", [0.9, 0.5, 0.1, 1e-3, 1e-6, 1e-9])
+@pytest.mark.parametrize("count", [1, 2, 7, 300])
+def test_degrees_of_freedom_where_one_cluster_has_much_of_the_weight(rest, count):
+    others = np.random.default_rng(18).dirichlet(np.ones(count)) * rest
+    shares = np.append(others, 1 - others.sum())
+    root = -np.outer(shares, shares)
+    np.fill_diagonal(root, 0)
+    np.fill_diagonal(root, -root.sum(axis=1))
+    trace = float((root**2).sum())
+    assert _one_way(shares) == pytest.approx((trace, max(trace**2 / float(((root @ root) ** 2).sum()), 1)), rel=1e-9)
+
+
+def test_thousands_of_clusters_take_no_matrix_of_them():
+    trace, df = _one_way(np.full(1_000_000, 1e-6))
+    assert (trace, df) == pytest.approx((1e-6, 999_999), rel=1e-5)
+
+
 def test_parts_of_an_unbalanced_study_are_unbiased():
     """Raters rate different prompts, and each part is expected to come out as it was put in.
 
