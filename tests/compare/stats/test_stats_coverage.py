@@ -1,4 +1,4 @@
-"""How often intervals hold the truth, in 1,000 made-up studies of each size.
+"""How often intervals hold the truth, in 1,000 made-up studies of each size; in fewer where it must be quick.
 
 The issue asks for 93 to 97 % at a level of 95 %. A true 95 % gives 93.6 to 96.4 in 19 of 20 runs of 1,000 studies, and
 a true 96.5 % gives more than 97 in every fifth, so that the bounds leave little room and the seed is fixed. In 5,000
@@ -32,8 +32,12 @@ from kling_nb.compare.stats import alpha, difference, means, rates, strengths
 from kling_nb.compare.stats.intervals import wilson
 
 STUDIES = 1000
+QUICK = 300
+"""Enough to tell from intervals that take answers for independent, not to measure by."""
 SEED = 1
 CORE = [(12, 1), (48, 1), (12, 5), (48, 5)]
+SIZES = [(12, 1, QUICK), (48, 5, QUICK), *(pytest.param(*size, STUDIES, marks=pytest.mark.slow) for size in CORE)]
+"""Prompts, raters and studies."""
 MORE = [(12, 3), (48, 3), (24, 4), (12, 10)]
 """Prompts and raters."""
 SHARES = ("win", "tie", "loss", "preference")
@@ -43,13 +47,18 @@ def percent(held):
     return 100 * float(np.mean(held))
 
 
+def covers(found, count, most=97):
+    """Tell whether so many studies may have this coverage of a true 95 %: in 300, 1.3 points are one standard error."""
+    return 93 <= found <= most if count == STUDIES else 91 <= found <= 99.5
+
+
 def holds(estimate, truth):
     return estimate.low <= truth <= estimate.high
 
 
-def of_rates(studies, units, raters, seed=SEED):
+def of_rates(studies, units, raters, count=STUDIES):
     """Return the coverage of each share, and of Wilson's interval on all answers as if they were independent."""
-    made, truths = studies.verdicts(seed, STUDIES, units, raters, images=4)
+    made, truths = studies.verdicts(SEED, count, units, raters, images=4)
     truth, held = truths["a", "b"], {name: [] for name in (*SHARES, "naive")}
     for study, verdicts in enumerate(made):
         found = rates(verdicts, "a", "b")
@@ -60,9 +69,9 @@ def of_rates(studies, units, raters, seed=SEED):
     return {name: percent(each) for name, each in held.items()}
 
 
-def of_scores(studies, units, raters, seed=SEED):
+def of_scores(studies, units, raters, count=STUDIES):
     """Return the coverage of a mean and a difference, and of an interval on all answers as if independent."""
-    made, truths = studies.scores(seed, STUDIES, units, raters, images=2)
+    made, truths = studies.scores(SEED, count, units, raters, images=2)
     held = {"mean": [], "difference": [], "naive": []}
     for scores, (one, other) in zip(made, truths, strict=True):
         held["mean"].append(holds(means(scores, ["a"])["a"], one))
@@ -72,9 +81,9 @@ def of_scores(studies, units, raters, seed=SEED):
     return {name: percent(each) for name, each in held.items()}
 
 
-def of_strengths(studies, units, raters, seed=SEED):
+def of_strengths(studies, units, raters, count=STUDIES):
     """Return the coverage of the differences of Bradley-Terry strengths of three levels."""
-    made, truths = studies.verdicts(seed, STUDIES, units, raters, images=2, leans=(0.5, 0.0, -0.3))
+    made, truths = studies.verdicts(SEED, count, units, raters, images=2, leans=(0.5, 0.0, -0.3))
     held = {pair: [] for pair in truths}
     for study, verdicts in enumerate(made):
         found = strengths(verdicts, "abc")
@@ -83,28 +92,28 @@ def of_strengths(studies, units, raters, seed=SEED):
     return {pair: percent(each) for pair, each in held.items()}
 
 
-@pytest.mark.parametrize(("units", "raters"), CORE)
-def test_preference_win_and_loss_cover_and_a_naive_interval_does_not(studies, units, raters):
-    found = of_rates(studies, units, raters)
+@pytest.mark.parametrize(("units", "raters", "count"), SIZES)
+def test_preference_win_and_loss_cover_and_a_naive_interval_does_not(studies, units, raters, count):
+    found = of_rates(studies, units, raters, count)
     for name in ("win", "loss", "preference"):
-        assert 93 <= found[name] <= 97, found
-    assert not 93 <= found["naive"] <= 97, found
+        assert covers(found[name], count), found
+    assert found["naive"] < 93, found
     # Ties are rare, their share is skewed, and Wilson's interval is then on the safe side.
-    assert 93 <= found["tie"] <= 98.5, found
+    assert covers(found["tie"], count, 98.5), found
 
 
-@pytest.mark.parametrize(("units", "raters"), CORE)
-def test_mean_and_difference_cover_and_a_naive_interval_does_not(studies, units, raters):
-    found = of_scores(studies, units, raters)
-    assert 93 <= found["mean"] <= 97, found
-    assert 93 <= found["difference"] <= 97, found
+@pytest.mark.parametrize(("units", "raters", "count"), SIZES)
+def test_mean_and_difference_cover_and_a_naive_interval_does_not(studies, units, raters, count):
+    found = of_scores(studies, units, raters, count)
+    assert covers(found["mean"], count), found
+    assert covers(found["difference"], count), found
     assert found["naive"] < 93, found
 
 
-@pytest.mark.parametrize(("units", "raters"), [*CORE[:3], pytest.param(*CORE[3], marks=pytest.mark.slow)])
-def test_differences_of_strengths_cover(studies, units, raters):
-    found = of_strengths(studies, units, raters)
-    assert all(93 <= share <= 97 for share in found.values()), found
+@pytest.mark.parametrize(("units", "raters", "count"), SIZES)
+def test_differences_of_strengths_cover(studies, units, raters, count):
+    found = of_strengths(studies, units, raters, count)
+    assert all(covers(share, count) for share in found.values()), found
 
 
 @pytest.mark.slow
