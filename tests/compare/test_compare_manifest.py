@@ -196,8 +196,16 @@ def test_the_name_of_a_reference_is_what_it_is_called():
     assert filenames.reference_names(references) == {"0": "01_hat.png", "1": "02_cat.jpg"}
 
 
+TEXT = st.text(max_size=20) | st.text("</script>&!-\u2028", max_size=20)
+
+
 @given(
-    st.recursive(st.text() | st.integers() | st.none(), lambda each: st.lists(each) | st.dictionaries(st.text(), each))
+    # What is drawn takes longer than what is tested, and more leaves show nothing more.
+    st.recursive(
+        TEXT | st.integers() | st.none(),
+        lambda each: st.lists(each, max_size=4) | st.dictionaries(TEXT, each, max_size=4),
+        max_leaves=8,
+    )
 )
 def test_data_in_a_page_is_as_it_was_and_ends_no_script(value):
     text = as_script(value)
