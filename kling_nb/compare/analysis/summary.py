@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from kling_nb.display import Bundle
 
 _TESTS = {"t": "paired t test", "wilcoxon": "Wilcoxon signed-rank test", "permutation": "sign-flip permutation test"}
+_WHAT = {"pairs": "share of answers that prefer it, a tie for half", "scale": "mean answer", "measure": "mean"}
 _CORRECTED = {"holm": "Holm's correction", "benjamini-hochberg": "Benjamini and Hochberg's correction"}
 
 
@@ -98,11 +99,7 @@ class Summary:
         found = []
         for result in self.results:
             how = intervals({label: each.method for label, each in result.values.items()}, self.clusters)
-            what = {
-                "pairs": "share of pairs in which it was preferred, a tie for half",
-                "scale": "mean answer",
-                "measure": "mean",
-            }[result.kind]
+            what = _WHAT[result.kind] + self._averaged(result)
             counts = [plural(result.units, self._unit)]
             counts += [plural(result.raters, "rater")] if result.raters else []
             counts += [plural(result.answers, "value" if result.kind == "measure" else "answer")]
@@ -115,6 +112,10 @@ class Summary:
         if self.differing:
             found.append(f"This is another analysis than the fixed one: {'; '.join(self.differing)}.")
         return found
+
+    def _averaged(self, result: Result) -> str:
+        raters = ", there over raters" if result.raters > 1 else ""
+        return f", averaged within each {self._unit}{raters}, then over {self._unit}s" if result.raters else ""
 
     @property
     def _unit(self) -> str:

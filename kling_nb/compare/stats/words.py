@@ -21,7 +21,7 @@ _NAMES = {"t": "t test", "wilcoxon": "Wilcoxon signed-rank test", "permutation":
 
 
 def preference_words(rates: Rates, level: float = 0.95, needed: int | None = None) -> str:
-    """Say which of two levels is preferred, or that the data cannot tell.
+    """Say which of two levels is preferred, or that the data cannot tell; only where they can is one named as better.
 
     Parameters
     ----------
@@ -41,18 +41,19 @@ def preference_words(rates: Rates, level: float = 0.95, needed: int | None = Non
     if not found.answers:
         unsure = f" {_counted(rates.unsure, 'answer was', 'answers were')} unsure." if rates.unsure else ""
         return f"There are no verdicts between {first} and {second}.{unsure}"
-    if found.value < 0.5:
+    if found.has_interval and found.high < 0.5:
         found, first, second = _mirrored(found), second, first
+    halves = "ties count half; " if rates.tie.value > 0 else ""
+    bounds = f"{_level(level)} {_bounds(found)} %; " if found.has_interval else ""
+    share = f"{_percent(found.value)} % ({halves}{bounds}{_behind(found)})"
     if not found.has_interval:
-        said = f"{first} is preferred to {second} in {_percent(found.value)} % of comparisons ({_behind(found)})."
+        said = f"{first} against {second}: {share}."
     elif found.low > 0.5:
-        said = f"{first} is preferred to {second} in {_share(found, level)}."
+        said = f"{first} is preferred to {second}: {share}."
     else:
-        more = _more_prompts(found, needed)
-        said = (
-            f"The data cannot tell which is better: {first} is preferred to {second} in {_share(found, level)}{more}."
-        )
-    ties = f"{_percent(rates.tie.value)} % were ties, which count half for each." if rates.tie.value > 0 else ""
+        # Whoever reads a name first takes it for the winner, so that none is put first by what the data say.
+        said = f"The data cannot tell which is better: {first} against {second}, {share}{_more_prompts(found, needed)}."
+    ties = f"{_percent(rates.tie.value)} % were ties." if rates.tie.value > 0 else ""
     unsure = (
         f"{_counted(rates.unsure, 'answer', 'answers')} “unsure” {_is(rates.unsure)} left out." if rates.unsure else ""
     )
@@ -245,10 +246,6 @@ def cautions(found: Estimate) -> Sequence[str]:
     elif found.raters == 2:
         said.append("Two raters say little about others; if they differ much, the interval is too narrow.")
     return tuple(said)
-
-
-def _share(found: Estimate, level: float) -> str:
-    return f"{_percent(found.value)} % of comparisons ({_level(level)} {_bounds(found)} %; {_behind(found)})"
 
 
 def _numbers(found: Estimate, unit: str, level: float) -> str:

@@ -31,8 +31,10 @@ def test_a_clear_preference_is_said_with_what_stands_behind_it(study, rater):
     assert contrast.rates.preference.high < 0.5
     assert contrast.test.p < 0.01
     assert result.values["2"].value == pytest.approx(1 - result.values["1"].value)
-    assert summary.sentences[0].startswith("quality: “2” is preferred to “1” in ")
+    assert summary.sentences[0].startswith("quality: “2” is preferred to “1”: ")
     assert "12 prompts, 4 raters" in summary.sentences[0]
+    averaged = "share of answers that prefer it, a tie for half, averaged within each prompt, there over raters, then over prompts; "
+    assert averaged in summary.lines().notes[0]
     assert result.alpha is not None
 
 

@@ -37,30 +37,30 @@ def preferred(value, low=NAN, high=NAN, tie=0.0, unsure=0, **counts):
     [
         (
             preferred(0.64, 0.55, 0.72),
-            "kling-v2-1 is preferred to kling-v2 in 64 % of comparisons (95 % interval 55 to 72 %; 12 prompts, 3 raters).",
+            "kling-v2-1 is preferred to kling-v2: 64 % (95 % interval 55 to 72 %; 12 prompts, 3 raters).",
         ),
         (
             preferred(0.36, 0.28, 0.45),
-            "kling-v2 is preferred to kling-v2-1 in 64 % of comparisons (95 % interval 55 to 72 %; 12 prompts, 3 raters).",
+            "kling-v2 is preferred to kling-v2-1: 64 % (95 % interval 55 to 72 %; 12 prompts, 3 raters).",
         ),
         (
             preferred(0.61, 0.5021, 0.72, tie=0.2, unsure=1),
             (
-                "kling-v2-1 is preferred to kling-v2 in 61 % of comparisons (95 % interval 50.2 to 72 %; 12 prompts, 3 raters). "
-                "20 % were ties, which count half for each. 1 answer “unsure” is left out."
+                "kling-v2-1 is preferred to kling-v2: 61 % (ties count half; 95 % interval 50.2 to 72 %; 12 prompts, 3 raters). "
+                "20 % were ties. 1 answer “unsure” is left out."
             ),
         ),
         (
             preferred(0.45, 0.3, 0.6, raters=1),
             (
-                "The data cannot tell which is better: kling-v2 is preferred to kling-v2-1 in 55 % of comparisons "
-                "(95 % interval 40 to 70 %; 12 prompts, 1 rater). With one rater nothing can be said about other raters."
+                "The data cannot tell which is better: kling-v2-1 against kling-v2, 45 % "
+                "(95 % interval 30 to 60 %; 12 prompts, 1 rater). With one rater nothing can be said about other raters."
             ),
         ),
         (
             preferred(0.9, units=1),
             (
-                "kling-v2-1 is preferred to kling-v2 in 90 % of comparisons (1 prompt, 3 raters). "
+                "kling-v2-1 against kling-v2: 90 % (1 prompt, 3 raters). "
                 "With one prompt nothing can be said about others."
             ),
         ),
@@ -72,6 +72,19 @@ def preferred(value, low=NAN, high=NAN, tie=0.0, unsure=0, **counts):
 )
 def test_preference(found, said):
     assert preference_words(found) == said
+
+
+@pytest.mark.parametrize("choices", [("tie",), ("first", "second"), ("first", "tie", "tie", "tie")])
+@pytest.mark.parametrize("units", [1, 12])
+def test_no_winner_is_named_where_the_data_show_none(choices, units):
+    verdicts = [Verdict(f"p{u}", "r", "a", "b", each, "i") for u in range(units) for each in choices]
+    found = rates(verdicts, "a", "b")
+    said = preference_words(found)
+    assert ("preferred" in said) == (found.preference.low > 0.5)
+    assert ("ties count half" in said) == ("tie" in choices)
+    if found.preference.value == 0.5:
+        assert "a against b" in said
+        assert " 50 % (" in said
 
 
 def test_how_many_prompts_would_be_needed():
