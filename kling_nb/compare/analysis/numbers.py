@@ -1,29 +1,26 @@
 """Numbers as people read them: shares, means and their intervals with the digits that mean something. Pure."""
 
 import math
-from typing import TYPE_CHECKING
 
+from kling_nb.compare.stats import Estimate, percent
 from kling_nb.display.words import minus
-
-if TYPE_CHECKING:
-    from kling_nb.compare.stats import Estimate
 
 
 def share(value: float) -> str:
     """Return a share, 0..1, in percent."""
-    return "–" if math.isnan(value) else f"{100 * value:.0f} %"
+    return "–" if math.isnan(value) else f"{percent(value)} %"
 
 
-def share_with(estimate: "Estimate") -> str:
+def share_with(estimate: Estimate) -> str:
     """Return a share with its interval: ``64 % [55, 72]``."""
     if math.isnan(estimate.value):
         return "–"
     if math.isnan(estimate.low):
         return share(estimate.value)
-    return f"{share(estimate.value)} [{100 * estimate.low:.0f}, {100 * estimate.high:.0f}]"
+    return f"{share(estimate.value)} [{percent(estimate.low)}, {percent(estimate.high)}]"
 
 
-def number_with(estimate: "Estimate", spread: float | None = None) -> str:
+def number_with(estimate: Estimate, spread: float | None = None) -> str:
     """Return a number with its interval: ``3.42 [3.11, 3.73]``.
 
     Parameters
@@ -43,7 +40,7 @@ def number_with(estimate: "Estimate", spread: float | None = None) -> str:
     return f"{number(estimate.value, spread)} [{said}]"
 
 
-def half_width(estimate: "Estimate") -> float:
+def half_width(estimate: Estimate) -> float:
     """Return half the width of an interval; nan where there is none."""
     return (estimate.high - estimate.low) / 2
 

@@ -37,6 +37,7 @@ from kling_nb.compare.stats.words import (
     difference_words,
     mean_words,
     paired_words,
+    percent,
     preference_words,
     strength_words,
 )
@@ -58,6 +59,7 @@ __all__ = [
     "means",
     "paired",
     "paired_words",
+    "percent",
     "preference_words",
     "rates",
     "score_differences",

@@ -45,7 +45,7 @@ def preference_words(rates: Rates, level: float = 0.95, needed: int | None = Non
         found, first, second = _mirrored(found), second, first
     halves = "ties count half; " if rates.tie.value > 0 else ""
     bounds = f"{_level(level)} {_bounds(found)} %; " if found.has_interval else ""
-    share = f"{_percent(found.value)} % ({halves}{bounds}{_behind(found)})"
+    share = f"{percent(found.value)} % ({halves}{bounds}{_behind(found)})"
     if not found.has_interval:
         said = f"{first} against {second}: {share}."
     elif found.low > 0.5:
@@ -53,7 +53,7 @@ def preference_words(rates: Rates, level: float = 0.95, needed: int | None = Non
     else:
         # Whoever reads a name first takes it for the winner, so that none is put first by what the data say.
         said = f"The data cannot tell which is better: {first} against {second}, {share}{_more_prompts(found, needed)}."
-    ties = f"{_percent(rates.tie.value)} % were ties." if rates.tie.value > 0 else ""
+    ties = f"{percent(rates.tie.value)} % were ties." if rates.tie.value > 0 else ""
     unsure = (
         f"{_counted(rates.unsure, 'answer', 'answers')} “unsure” {_is(rates.unsure)} left out." if rates.unsure else ""
     )
@@ -151,7 +151,7 @@ def strength_words(found: Strengths, level: float = 0.95) -> str:
         if not chance.has_interval:
             continue
         certain = "" if chance.low > 0.5 else f"The data cannot tell {one} and {other} apart: "
-        share = f"{_percent(chance.value)} % ({_level(level)} {_bounds(chance)} %)"
+        share = f"{percent(chance.value)} % ({_level(level)} {_bounds(chance)} %)"
         said.append(f"{certain}{one} is expected to be preferred to {other} in {share}.")
     some = [found.estimates[name] for name in ranked[:1]]
     return _joined(*said, *found.notes, *(word for one in some for word in cautions(one)))
@@ -248,6 +248,19 @@ def cautions(found: Estimate) -> Sequence[str]:
     return tuple(said)
 
 
+def percent(share: float) -> str:
+    """Return a share in percent, without the sign; one that only rounding makes none, even or all has a decimal more.
+
+    Parameters
+    ----------
+    share : float
+        0 to 1.
+    """
+    whole = f"{100 * share:.0f}"
+    exact = share in (0, 0.5, 1) or whole not in ("0", "50", "100", "-0")
+    return whole if exact else f"{100 * share:.1f}"
+
+
 def _numbers(found: Estimate, unit: str, level: float) -> str:
     interval = f"{_level(level)} {_number(found.low)} to {_number(found.high)}"
     return f"{_number(found.value)}{_space(unit)} ({interval}; {_behind(found)})"
@@ -262,14 +275,7 @@ def _decimals(value: float) -> str:
 
 
 def _bounds(found: Estimate) -> str:
-    return f"{_percent(found.low)} to {_percent(found.high)}"
-
-
-def _percent(share: float) -> str:
-    """Return a share in percent; one that only rounding makes none, even or all has a decimal more."""
-    whole = f"{100 * share:.0f}"
-    exact = share in (0, 0.5, 1) or whole not in ("0", "50", "100", "-0")
-    return whole if exact else f"{100 * share:.1f}"
+    return f"{percent(found.low)} to {percent(found.high)}"
 
 
 def _behind(found: Estimate) -> str:

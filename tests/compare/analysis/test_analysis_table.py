@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kling_nb.compare import stats
 from kling_nb.compare.analysis import table
 from kling_nb.compare.analysis.numbers import number, number_with, probability, share_with
 from kling_nb.compare.analysis.table import Lines
@@ -27,11 +28,19 @@ class Estimate(NamedTuple):
         ((0.643, 0.551, 0.719), "64 % [55, 72]"),
         ((1.0, 0.735, 1.0), "100 % [74, 100]"),
         ((0.5, NAN, NAN), "50 %"),
+        ((0.9, 0.003, 0.9991), "90 % [0.3, 99.9]"),
         ((NAN, NAN, NAN), "–"),
     ],
 )
 def test_shares(estimate, said):
     assert share_with(Estimate(*estimate)) == said
+
+
+def test_a_sentence_and_a_table_have_the_same_digits():
+    found = stats.Estimate(0.9, 0.003, 0.9991, 12, 3, 36, "t")
+    said = stats.preference_words(stats.Rates("a", "b", *[found] * 4, unsure=0))
+    low, high = re.search(r"interval (\S+) to (\S+) %", said).groups()
+    assert f"[{low}, {high}]" in share_with(found)
 
 
 @pytest.mark.parametrize(
