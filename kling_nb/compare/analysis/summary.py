@@ -147,7 +147,8 @@ class Summary:
         found = [self._tested(min(tested), max(tested), len(result.contrasts))] if tested else []
         found += result.strengths.notes if result.strengths is not None else ()
         if result.alpha is not None:
-            found.append(f"Krippendorff's alpha between raters: {number_with(result.alpha)}.")
+            scale = "nominal" if result.kind == "pairs" else "interval"
+            found.append(f"Krippendorff's alpha between raters (for {scale} data): {number_with(result.alpha)}.")
         return found
 
     # ---- as a notebook shows it ---------------------------------------------------------------------

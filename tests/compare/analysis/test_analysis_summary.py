@@ -35,7 +35,7 @@ def test_a_clear_preference_is_said_with_what_stands_behind_it(study, rater):
     assert "12 prompts, 4 raters" in summary.sentences[0]
     averaged = "share of answers that prefer it, a tie for half, averaged within each prompt, there over raters, then over prompts; "
     assert averaged in summary.lines().notes[0]
-    assert result.alpha is not None
+    assert summary.remarks(result)[-1].startswith("Krippendorff's alpha between raters (for nominal data): ")
 
 
 def test_what_the_data_cannot_tell_is_said(study, rater):
@@ -69,8 +69,10 @@ def test_a_scale_has_means_differences_and_ends(study, rater):
     made = study()
     for seed in range(2):
         rater(made.rate("How good?", by="n", protocol="scale", criterion="goodness"), "2", 0.9, seed)
-    (result,) = made.summary().results
+    summary = made.summary()
+    (result,) = summary.results
     assert result.kind == "scale"
+    assert summary.remarks(result)[-1].startswith("Krippendorff's alpha between raters (for interval data)")
     assert all(1 <= each.low <= each.value <= each.high <= 5 for each in result.values.values())
     assert result.contrasts[0].difference.value < 0
     assert result.contrasts[0].rates is None
