@@ -1,6 +1,7 @@
 """From a comparison's answers and measures to its summary."""
 
 import itertools
+import math
 from collections import Counter
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
@@ -230,10 +231,8 @@ class _How:
         plan = rated.plan
         unsure = sum(each.choice == UNSURE for each in rated.counting)
         if plan.protocol == "scale":
-            made = self._means(plan.criterion, plan.question, "scale", inputs.scores(rated, self._units), unsure)
-            # What lies beyond the ends of a scale is no answer; nor is it in an interval.
             ends = plan.scale[0][0], plan.scale[-1][0]
-            return replace(made, values={label: _within(each, *ends) for label, each in made.values.items()})
+            return self._means(plan.criterion, plan.question, "scale", inputs.scores(rated, self._units), unsure, ends)
         return self._pairs(plan.criterion, plan.question, inputs.verdicts(rated, self._units), unsure)
 
     def measured(self, name: str, values: Mapping[Any, float]) -> Result:
@@ -264,7 +263,15 @@ class _How:
         alpha = self._alpha(told, "nominal")
         return self._result(name, question, "pairs", values, contrasts, told, unsure, strengths=strengths, alpha=alpha)
 
-    def _means(self, name: str, question: str, kind: Kind, found: "list[Score]", unsure: int) -> Result:
+    def _means(
+        self,
+        name: str,
+        question: str,
+        kind: Kind,
+        found: "list[Score]",
+        unsure: int,
+        ends: tuple[float, float] = (-math.inf, math.inf),
+    ) -> Result:
         from kling_nb.compare import stats
 
         there = [label for label in self._labels if any(each.level == label for each in found)]
@@ -272,10 +279,12 @@ class _How:
         tests = self._tests(pairs, stats.score_differences(found, there))
         contrasts = []
         for pair in pairs:
-            difference = stats.difference(found, *pair)
+            # What lies beyond the ends of a scale is no answer; nor is it in an interval.
+            difference = _within(stats.difference(found, *pair), ends[0] - ends[1], ends[1] - ends[0])
             contrasts.append(Contrast(*pair, None, difference, tests.get(pair), self._differs(*pair, difference)))
+        values = {label: _within(each, *ends) for label, each in stats.means(found, there).items()}
         alpha = self._alpha(found, "interval")
-        return self._result(name, question, kind, stats.means(found, there), contrasts, found, unsure, alpha=alpha)
+        return self._result(name, question, kind, values, contrasts, found, unsure, alpha=alpha)
 
     def _preferred(self, rates: "Rates") -> str:
         from kling_nb.compare import stats

@@ -12,6 +12,8 @@ from kling_nb.compare.stats.intervals import RATERS_ARE_LEVELS, nothing, t_inter
 
 _FEW_IN_COMMON = 0.3
 """Below this share of both means, raters who scored both levels do not make the others' strictness known."""
+_ROUNDING = 1e-12
+"""What a difference can be of its numbers by rounding alone."""
 
 
 def means(scores: Iterable[Score], levels: Sequence[str], level: float = 0.95) -> dict[str, Estimate]:
@@ -85,13 +87,15 @@ def difference(scores: Iterable[Score], first: str, second: str, level: float = 
         return nothing()
     one, other = both
     value = float(one.weights() @ one.means[:, 0]) - float(other.weights() @ other.means[:, 0])
+    largest = max(float(np.abs(side.means).max()) for side in both)
+    # What only rounding keeps from 0 would be printed as a number.
+    value = value if abs(value) > _ROUNDING * largest else 0.0
     is_apart = _in_common(one, other) < _FEW_IN_COMMON
     moved = spread_apart(_side(one), _side(other, -1.0)) if is_apart else _spread_together(one, other)
     people = len({label for side in both for label in side.raters if label})
     behind = len(one.units), people, one.answers + other.answers
     if moved is None:
         return Estimate(value, math.nan, math.nan, *behind, RATERS_ARE_LEVELS)
-    largest = max(float(np.abs(side.means).max()) for side in both)
     low, high, method = t_interval(value, moved, level, largest)
     return Estimate(value, low, high, *behind, method)
 

@@ -106,6 +106,15 @@ def test_a_level_without_an_interval_is_named_and_the_others_keep_theirs(kling, 
     ]
 
 
+def test_a_difference_does_not_leave_the_range_of_its_scale(study, rater):
+    made = study(prompts=2)
+    rater(made.rate("How good?", by="n", protocol="scale", criterion="goodness"), "2", 0.5, 3)
+    summary = made.summary()
+    (contrast,) = summary.results[0].contrasts
+    assert (contrast.difference.low, contrast.difference.high) == (-4, 4)
+    assert " (95 % interval -4 to 4; 2 prompts, 1 rater)." in summary.sentences[0].replace("−", "-")
+
+
 def test_levels_that_were_scored_by_one_rater_each_have_no_interval_of_their_difference(study, rater):
     made = study(prompts=6)
     for seed, level in enumerate("12"):

@@ -182,6 +182,13 @@ def test_the_other_way_round_is_the_mirror(verdicts):
     assert same(numbers(*of_rates(said)), numbers(win, tie, loss, preference))
 
 
+def test_a_difference_that_only_rounding_makes_is_none():
+    given = {"a": (3, 1, 2, 1, 2), "b": (3, 1, 2, 2, 1)}
+    scores = [Score(f"p{n}", "r", level, value, f"{n}") for level, of in given.items() for n, value in enumerate(of)]
+    assert means(scores, ["a"])["a"].value != means(scores, ["b"])["b"].value
+    assert difference(scores, "a", "b").value == 0
+
+
 @QUIETLY
 @given(SCORES)
 def test_the_difference_the_other_way_round_is_its_negative(scores):
