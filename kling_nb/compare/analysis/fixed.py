@@ -1,7 +1,7 @@
 """An analysis that was fixed beforehand: which one, and when. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from kling_nb.errors import InvalidRequest, WorkspaceError
@@ -11,6 +11,7 @@ from kling_nb.workspace.sidecar import iso
 TESTS = ("t", "wilcoxon", "permutation")
 CORRECTIONS = {"holm": "holm", "benjamini-hochberg": "bh", "none": "none"}
 """What they are called here, and in the statistics."""
+USUAL_TEST, USUAL_CORRECTION = "permutation", "holm"
 _LONGEST = 2000
 
 
@@ -36,6 +37,8 @@ class Analysis:
         When it was fixed; UTC in ISO 8601.
     answers : int
         How many answers and measured numbers of these criteria there were by then.
+    counts : mapping of str to int
+        The same for each criterion.
     """
 
     by: str
@@ -46,13 +49,15 @@ class Analysis:
     note: str
     created_at: str
     answers: int
+    counts: Mapping[str, int] = field(default_factory=dict, repr=False)
 
-    @property
-    def said(self) -> str:
-        """When it was fixed, and after how many answers, in a sentence."""
-        were = "answer was" if self.answers == 1 else "answers were"
-        after = f"after {self.answers:,} {were} in" if self.answers else "before the first answer"
-        return f"Analysis fixed on {self.created_at[:16].replace('T', ' ')} UTC, {after}."
+    def when(self, criterion: str) -> str:
+        """When it was fixed, and after how many answers to a criterion, in a few words."""
+        # Analyses of an earlier version have the sum over their criteria only.
+        answers = self.counts.get(criterion, self.answers)
+        were = "answer was" if answers == 1 else "answers were"
+        after = f"after {answers:,} {were} in" if answers else "before the first answer"
+        return f"on {self.created_at[:16].replace('T', ' ')} UTC, {after}"
 
     def differing(self, *, test: str, correction: str) -> list[str]:
         """Return in what an analysis as it is made differs from this one, a few words each.
@@ -66,8 +71,29 @@ class Analysis:
         return [f"{name} {now}, fixed {then}" for name, (now, then) in used.items() if now != then]
 
 
+def when_fixed(analyses: Sequence[Analysis], criterion: str) -> str:
+    """Return when the analysis of a criterion was fixed, each time that it was, in a sentence.
+
+    Parameters
+    ----------
+    analyses : sequence of Analysis
+        Of the criterion, oldest first; the last one holds.
+    criterion : str
+        Its name.
+    """
+    return f"Analysis fixed {'; fixed anew '.join(each.when(criterion) for each in analyses)}."
+
+
 def fixed(
-    *, by: str, criterion: Any, test: Any, correction: Any, clusters: Sequence[str], note: Any, now: float, answers: int
+    *,
+    by: str,
+    criterion: Any,
+    test: Any,
+    correction: Any,
+    clusters: Sequence[str],
+    note: Any,
+    now: float,
+    counts: Mapping[str, int],
 ) -> Analysis:
     """Return an analysis, if it can be made.
 
@@ -84,7 +110,8 @@ def fixed(
         problems.append(f"note is {shown(note)}; it must be a text of at most {_LONGEST:,} characters")
     if problems:
         raise InvalidRequest("\n".join(problems), money="Nothing was stored.")
-    return Analysis(by, tuple(names), test, correction, tuple(clusters), note, iso(now) or "", answers)
+    created_at, answers = iso(now) or "", sum(counts.values())
+    return Analysis(by, tuple(names), test, correction, tuple(clusters), note, created_at, answers, dict(counts))
 
 
 def problems_of(test: Any, correction: Any) -> list[str]:
@@ -120,6 +147,7 @@ def analysis_from(data: Mapping[str, Any]) -> Analysis:
             note=str(data["note"]),
             created_at=str(data["created_at"]),
             answers=int(data["answers"]),
+            counts={str(name): int(count) for name, count in data.get("counts", {}).items()},
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise WorkspaceError(f"An analysis cannot be read ({type(error).__name__}: {error}).", money="") from None

@@ -7,7 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from kling_nb.compare.analysis.fixed import CORRECTIONS, Analysis, fixed, problems_of
+from kling_nb.compare.analysis.fixed import CORRECTIONS, USUAL_CORRECTION, USUAL_TEST, Analysis, fixed, problems_of
 from kling_nb.compare.analysis.results import Contrast, Kind, Result, outcomes
 from kling_nb.compare.analysis.units import Units, units
 from kling_nb.compare.analysis.wording import worded
@@ -37,36 +37,27 @@ def summary(
 
     design, rated, numbers = comparison.record.design, comparison.rated, comparison.numbers()
     axis = axis_of(design, by, rated)
-    plan = next((each for each in reversed(comparison.analyses) if each.by == axis), None)
-    if plan is not None:
-        test, correction = test or plan.test, correction or plan.correction
-        clusters = clusters if clusters is not None else list(plan.clusters) or None
-    test, correction = test or "permutation", correction or "holm"
-    problems = problems_of(test, correction)
+    problems = problems_of(test or USUAL_TEST, correction or USUAL_CORRECTION)
     if problems:
         raise InvalidRequest("\n".join(problems), money="")
     found = {each.plan.criterion: each for each in rated if each.plan.by == axis and each.counting}
     numbers = _qualified(numbers, found)
-    wanted = _wanted(criterion, [*found, *numbers], axis)
-    of = units(design, axis, clusters)
-    differing = _differing(plan, design, of, test, correction)
-    how = _How(design, axis, of, test, correction)
-    results = [
-        _with_status(how.asked(found[name]) if name in found else how.measured(name, numbers[name]), plan, differing)
-        for name in wanted
-    ]
+    plans = [each for each in comparison.analyses if each.by == axis]
+    results = []
+    for name in _wanted(criterion, [*found, *numbers], axis):
+        its = tuple(each for each in plans if name in each.criterion)
+        how = _How.of(design, axis, its[-1] if its else None, test, correction, clusters)
+        result = how.asked(found[name]) if name in found else how.measured(name, numbers[name])
+        differing = tuple(how.differing(its[-1])) if its else ()
+        is_fixed = bool(its) and not differing if plans else None
+        results.append(replace(result, is_fixed=is_fixed, analyses=its, differing=differing))
     labels = design.axis(axis).labels
     return Summary(
         name=comparison.record.name,
         by=axis,
         labels=labels,
-        clusters=of.name,
         outcomes=outcomes(axis, labels, comparison.filled()),
         results=tuple(results),
-        analysis=plan,
-        test=test,
-        correction=correction,
-        differing=tuple(differing),
     )
 
 
@@ -90,8 +81,8 @@ def preregistered(
     asked = {each.plan.criterion for each in rated if each.plan.by == axis and each.counting}
     known = Counter({name: len(values) for name, values in _qualified(numbers, asked).items()})
     for each in rated:
-        known[each.plan.criterion] += len(each.counting)
-    answers = sum(known[name] for name in names if isinstance(name, str)) if isinstance(names, list | tuple) else 0
+        known[each.plan.criterion] += len(each.counting) if each.plan.by == axis else 0
+    counts = {name: known[name] for name in names if isinstance(name, str)} if isinstance(names, list | tuple) else {}
     axes = [clusters] if isinstance(clusters, str) else clusters or []
     return fixed(
         by=axis,
@@ -101,7 +92,7 @@ def preregistered(
         clusters=axes,
         note=note,
         now=now,
-        answers=answers,
+        counts=counts,
     )
 
 
@@ -170,24 +161,6 @@ def _qualified(numbers: "_Numbers", asked: Container[str]) -> "_Numbers":
     return found
 
 
-def _differing(plan: Analysis | None, design: Design, of: Units, test: str, correction: str) -> list[str]:
-    """Return in what the analysis differs from the one that was fixed, a few words each."""
-    if plan is None:
-        return []
-    found = plan.differing(test=test, correction=correction)
-    fixed_units = units(design, plan.by, list(plan.clusters) or None)
-    # The same units may go by another name, as with axes in another order.
-    if not of.same_as(fixed_units):
-        found.append(f"clusters {of.name or 'none'}, fixed {fixed_units.name or 'none'}")
-    return found
-
-
-def _with_status(result: Result, plan: Analysis | None, differing: Sequence[str]) -> Result:
-    if plan is None:
-        return result
-    return replace(result, is_fixed=result.criterion in plan.criterion and not differing)
-
-
 def _has_what_it_needs() -> None:
     try:
         import numpy as np  # noqa: F401
@@ -222,7 +195,24 @@ class _How:
         self._design, self._by, self._units = design, by, of
         self._labels = design.axis(by).labels
         self._test: Any = test
-        self._corrected: Any = CORRECTIONS[correction]
+        self._correction = correction
+
+    @classmethod
+    def of(cls, design: Design, by: str, plan: Analysis | None, test: Any, correction: Any, clusters: Any) -> "_How":
+        """Return how it is made as asked for, or else as was fixed, or else as is usual."""
+        if plan is not None:
+            test, correction = test or plan.test, correction or plan.correction
+            clusters = clusters if clusters is not None else list(plan.clusters) or None
+        return cls(design, by, units(design, by, clusters), test or USUAL_TEST, correction or USUAL_CORRECTION)
+
+    def differing(self, plan: Analysis) -> list[str]:
+        """Return in what it differs from an analysis that was fixed, a few words each."""
+        found = plan.differing(test=self._test, correction=self._correction)
+        fixed_units = units(self._design, plan.by, list(plan.clusters) or None)
+        # The same units may go by another name, as with axes in another order.
+        if not self._units.same_as(fixed_units):
+            found.append(f"clusters {self._units.name or 'none'}, fixed {fixed_units.name or 'none'}")
+        return found
 
     def asked(self, rated: "Rated") -> Result:
         """Return what a question says."""
@@ -306,7 +296,8 @@ class _How:
         from kling_nb.compare import stats
 
         enough = {pair: values[pair] for pair in pairs if len(values.get(pair, ())) > 1}
-        found = stats.paired(enough, test=self._test, correction=self._corrected) if enough else []
+        corrected: Any = CORRECTIONS[self._correction]
+        found = stats.paired(enough, test=self._test, correction=corrected) if enough else []
         return {(each.first, each.second): each for each in found}
 
     def _alpha(self, found: "Sequence[Verdict | Score]", scale: Any) -> Any:
@@ -330,4 +321,19 @@ class _How:
         raters = len({each.rater for each in found if each.rater})
         units = len({each.unit for each in found})
         made = tuple(contrasts)
-        return Result(name, question, kind, values, made, strengths, alpha, len(found), unsure, raters, units)
+        return Result(
+            name,
+            question,
+            kind,
+            values,
+            made,
+            strengths,
+            alpha,
+            len(found),
+            unsure,
+            raters,
+            units,
+            clusters=self._units.name,
+            test=self._test,
+            correction=self._correction,
+        )

@@ -8,6 +8,7 @@ from kling_nb.compare.records import Filled
 from kling_nb.compare.states import state
 
 if TYPE_CHECKING:
+    from kling_nb.compare.analysis.fixed import Analysis
     from kling_nb.compare.stats import Estimate, Paired, Rates, Strengths
 
 Kind = Literal["pairs", "scale", "measure"]
@@ -83,8 +84,16 @@ class Result:
         Krippendorff's, where there are several raters.
     answers, unsure, raters, units : int
         How many there are; for a measure ``answers`` counts numbers. The other three do not count what could not tell.
+    clusters : str
+        What intervals are clustered by; empty where there is one unit.
+    test, correction : str
+        Which paired test, and how it is corrected for several pairs of levels.
     is_fixed : bool or None
         Whether it is among what was fixed beforehand, and analysed as was fixed; None where nothing was.
+    analyses : tuple of Analysis
+        As they were fixed beforehand for this criterion, oldest first; the last one holds.
+    differing : tuple of str
+        In what it differs from that one.
     """
 
     criterion: str
@@ -98,7 +107,12 @@ class Result:
     unsure: int
     raters: int
     units: int
+    clusters: str = ""
+    test: str = ""
+    correction: str = ""
     is_fixed: bool | None = None
+    analyses: "tuple[Analysis, ...]" = ()
+    differing: tuple[str, ...] = ()
 
 
 def outcomes(by: str, labels: Sequence[str], filled: Sequence[Filled]) -> tuple[Outcome, ...]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from kling_nb.compare.analysis import table as tables
-from kling_nb.compare.analysis.fixed import Analysis
+from kling_nb.compare.analysis.fixed import when_fixed
 from kling_nb.compare.analysis.numbers import half_width, number_with, probability, share, share_with
 from kling_nb.compare.analysis.results import Contrast, Outcome, Result
 from kling_nb.compare.analysis.table import Lines
@@ -32,30 +32,17 @@ class Summary:
         The axis.
     labels : tuple of str
         Of its levels, in order.
-    clusters : str
-        What intervals are clustered by; empty where there is one unit.
     outcomes : tuple of Outcome
         What came of the tasks, by level.
     results : tuple of Result
         One for each question and measure.
-    analysis : Analysis or None
-        As it was fixed beforehand.
-    test, correction : str
-        Which paired test, and how it is corrected for several pairs of levels.
-    differing : tuple of str
-        In what it differs from the analysis that was fixed beforehand.
     """
 
     name: str
     by: str
     labels: tuple[str, ...]
-    clusters: str
     outcomes: tuple[Outcome, ...]
     results: tuple[Result, ...]
-    analysis: Analysis | None
-    test: str
-    correction: str
-    differing: tuple[str, ...] = ()
 
     @property
     def sentences(self) -> list[str]:
@@ -98,28 +85,27 @@ class Summary:
         """Return what must stand below the table."""
         found = []
         for result in self.results:
-            how = intervals({label: each.method for label, each in result.values.items()}, self.clusters)
+            how = intervals({label: each.method for label, each in result.values.items()}, result.clusters)
             what = _WHAT[result.kind] + self._averaged(result)
-            counts = [plural(result.units, self._unit)]
+            counts = [plural(result.units, _unit(result))]
             counts += [plural(result.raters, "rater")] if result.raters else []
             counts += [plural(result.answers, "value" if result.kind == "measure" else "answer")]
             counts += [f"{result.unsure} could not tell"] if result.unsure else []
             found.append(f"{result.criterion}{self._status(result)}: {what}; {how}; {', '.join(counts)}.")
-        if self.clusters not in ("", PROMPT):
-            found.append(f"A unit is a level of {self.clusters}.")
-        if self.analysis is not None:
-            found.append(self.analysis.said)
-        if self.differing:
-            found.append(f"This is another analysis than the fixed one: {'; '.join(self.differing)}.")
+            found[-1] = " ".join([found[-1], *self._analysed(result)])
         return found
 
     def _averaged(self, result: Result) -> str:
         raters = ", there over raters" if result.raters > 1 else ""
-        return f", averaged within each {self._unit}{raters}, then over {self._unit}s" if result.raters else ""
+        return f", averaged within each {_unit(result)}{raters}, then over {_unit(result)}s" if result.raters else ""
 
-    @property
-    def _unit(self) -> str:
-        return PROMPT if self.clusters in ("", PROMPT) else "unit"
+    def _analysed(self, result: Result) -> list[str]:
+        found = [] if _unit(result) == PROMPT else [f"A unit is a level of {result.clusters}."]
+        if result.analyses:
+            found.append(when_fixed(result.analyses, result.criterion))
+        if result.differing:
+            found.append(f"This is another analysis than the fixed one: {'; '.join(result.differing)}.")
+        return found
 
     def _status(self, result: Result) -> str:
         return "" if result.is_fixed in (None, True) else " (exploratory)"
@@ -144,7 +130,7 @@ class Summary:
     def remarks(self, result: Result) -> list[str]:
         """Return what else there is to say of one criterion: the test, the ranking, and how far raters agree."""
         tested = [each.test.units for each in result.contrasts if each.test is not None]
-        found = [self._tested(min(tested), max(tested), len(result.contrasts))] if tested else []
+        found = [self._tested(result, min(tested), max(tested))] if tested else []
         found += result.strengths.notes if result.strengths is not None else ()
         if result.alpha is not None:
             scale = "nominal" if result.kind == "pairs" else "interval"
@@ -183,16 +169,20 @@ class Summary:
         parts += [block(muted(esc(remark, 600))) for remark in self.remarks(result)]
         return "".join(parts)
 
-    def _tested(self, fewest: int, most: int, pairs: int) -> str:
-        corrected = _CORRECTED.get(self.correction) if pairs > 1 else None
-        over = plural(most, self._unit) if fewest == most else f"{fewest:,} to {plural(most, self._unit)}"
-        return joined(f"{_TESTS[self.test]} over {over}", corrected) + "."
+    def _tested(self, result: Result, fewest: int, most: int) -> str:
+        corrected = _CORRECTED.get(result.correction) if len(result.contrasts) > 1 else None
+        over = plural(most, _unit(result)) if fewest == most else f"{fewest:,} to {plural(most, _unit(result))}"
+        return joined(f"{_TESTS[result.test]} over {over}", corrected) + "."
 
     def __repr__(self) -> str:
         return self.text()
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> "Bundle":  # noqa: ARG002 - IPython's signature
         return self.bundle()
+
+
+def _unit(result: Result) -> str:
+    return PROMPT if result.clusters in ("", PROMPT) else "unit"
 
 
 def _contrast(each: Contrast) -> tuple[str, ...]:

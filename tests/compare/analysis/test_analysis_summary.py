@@ -289,8 +289,8 @@ def test_an_analysis_fixed_beforehand_is_followed_and_said(study, rater, new_ker
     rater(made.rate("Nicer?", by="n", criterion="other"), "2", 0.8, 1)
     new_kernel()
     summary = new_kling().comparison("study").summary()
-    assert summary.analysis == fixed
-    assert summary.test == "wilcoxon"
+    assert summary.results[0].analyses == (fixed,)
+    assert [each.test for each in summary.results] == ["wilcoxon", "permutation"]
     assert {each.criterion: each.is_fixed for each in summary.results} == {"quality": True, "other": False}
     assert any(sentence.startswith("other (exploratory): ") for sentence in summary.sentences)
     assert re.search(r"Analysis fixed on 20\d\d-\d\d-\d\d \d\d:\d\d UTC, before the first answer.", made.table())
@@ -329,7 +329,7 @@ def test_clusters_that_were_fixed_are_the_same_in_another_order(study, rater, pi
     rater(made.rate(QUESTION, by="n", criterion="quality"), "2", 0.8)
     assert made.summary().results[0].is_fixed
     assert made.summary(clusters=["style_image", "prompt"]).results[0].is_fixed
-    assert made.summary(clusters="prompt").differing == ("clusters prompt, fixed prompt × style_image",)
+    assert made.summary(clusters="prompt").results[0].differing == ("clusters prompt, fixed prompt × style_image",)
 
 
 def test_one_that_was_fixed_after_one_answer_says_so(study):
@@ -357,7 +357,38 @@ def test_one_that_was_fixed_late_says_so(study, rater):
     assert "after 3 answers were in" in made.table()
     made.preregister("quality", by="n", test="t")
     assert [each.test for each in made.analyses] == ["permutation", "t"]
-    assert made.summary().test == "t"
+    assert made.summary().results[0].test == "t"
+    assert re.search(
+        r"Analysis fixed on \S+ \S+ UTC, after 3 answers were in; fixed anew on \S+ \S+ UTC, after 3 answers were in\.",
+        made.table(),
+    )
+
+
+def test_what_was_fixed_is_said_only_under_its_criterion_with_its_answers(study, rater):
+    made = study(prompts=3)
+    rater(made.rate(QUESTION, by="n", criterion="quality"), "2", 0.8)
+    made.preregister(["quality", "later"], by="n")
+    rater(made.rate("Nicer?", by="n", criterion="other"), "2", 0.8)
+    rater(made.rate("Later?", by="n", criterion="later"), "2", 0.8)
+    notes = {note.split(":")[0]: note for note in made.summary().notes()}
+    assert notes["quality"].endswith(", after 3 answers were in.")
+    assert notes["later"].endswith(", before the first answer.")
+    assert "fixed" not in notes["other (exploratory)"]
+    assert "fixed" not in made.summary("other").text()
+
+
+def test_another_criterion_fixed_later_leaves_the_first_as_it_was(study, rater):
+    made = study(prompts=3)
+    made.preregister("quality", by="n", test="wilcoxon", correction="none", clusters="prompt")
+    made.preregister("other", by="n", test="t")
+    for criterion in ("quality", "other"):
+        rater(made.rate(f"{criterion}?", by="n", criterion=criterion), "2", 0.8)
+    results = made.summary().results
+    assert [(each.criterion, each.test, each.correction, each.is_fixed) for each in results] == [
+        ("quality", "wilcoxon", "none", True),
+        ("other", "t", "holm", True),
+    ]
+    assert "exploratory" not in made.summary().text()
 
 
 @pytest.mark.parametrize(
