@@ -7,6 +7,7 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from kling_nb.compare.analysis.asked import axis_of, wanted
 from kling_nb.compare.analysis.fixed import CORRECTIONS, USUAL_CORRECTION, USUAL_TEST, Analysis, fixed, problems_of
 from kling_nb.compare.analysis.results import Contrast, Kind, Result, outcomes
 from kling_nb.compare.analysis.units import Units, units
@@ -36,7 +37,7 @@ def summary(
     from kling_nb.compare.analysis.summary import Summary
 
     design, rated, numbers = comparison.record.design, comparison.rated, comparison.numbers()
-    axis = axis_of(design, by, rated)
+    axis = axis_of(design, by, rated, criterion, is_measured=bool(numbers))
     problems = problems_of(test or USUAL_TEST, correction or USUAL_CORRECTION)
     if problems:
         raise InvalidRequest("\n".join(problems), money="")
@@ -44,7 +45,7 @@ def summary(
     numbers = _qualified(numbers, found)
     plans = [each for each in comparison.analyses if each.by == axis]
     results = []
-    for name in _wanted(criterion, [*found, *numbers], axis):
+    for name in wanted(criterion, [*found, *numbers], axis):
         its = tuple(each for each in plans if name in each.criterion)
         how = _How.of(design, axis, its[-1] if its else None, test, correction, clusters)
         result = how.asked(found[name]) if name in found else how.measured(name, numbers[name])
@@ -74,7 +75,7 @@ def preregistered(
 ) -> Analysis:
     """Return an analysis as it is fixed now; see `Analysable.preregister`."""
     rated, numbers = comparison.rated, comparison.numbers()
-    axis = axis_of(comparison.record.design, by, rated)
+    axis = axis_of(comparison.record.design, by, rated, criterion)
     # For its messages.
     units(comparison.record.design, axis, clusters)
     names = [criterion] if isinstance(criterion, str) else criterion
@@ -96,28 +97,6 @@ def preregistered(
     )
 
 
-def axis_of(design: Design, by: Any, rated: "Sequence[Rated]") -> str:
-    """Return the axis whose levels are compared.
-
-    Raises
-    ------
-    InvalidRequest
-        There is none of that name, it has one level, or it must be said which.
-    """
-    several = [axis.name for axis in design.axes if len(axis.levels) > 1]
-    if by is None:
-        asked = {each.plan.by for each in rated if each.answers}
-        only = list(asked) if len(asked) == 1 else several if len(several) == 1 and not asked else []
-        if not only:
-            raise InvalidRequest(
-                f"by= must say whose levels are compared: {', '.join(sorted(asked) or several)}", money=""
-            )
-        return only[0]
-    if len(design.axis(by).levels) < 2:
-        raise InvalidRequest(f"by is {shown(by)}, which has one level only: there is nothing to compare.", money="")
-    return str(by)
-
-
 def checked_format(some: Any) -> None:
     """Refuse a format that there is not.
 
@@ -128,26 +107,6 @@ def checked_format(some: Any) -> None:
     """
     if some not in _FORMATS:
         raise InvalidRequest(f"format is {shown(some)}; there are {', '.join(_FORMATS)}.", money="")
-
-
-def _wanted(criterion: Any, known: Sequence[str], by: str) -> list[str]:
-    if not known:
-        raise InvalidRequest(
-            f"There are no answers and no measures by {by} yet.",
-            money="",
-            advice=f'.rate("Which is better?", by="{by}") asks raters; .measure("sharpness") measures.',
-        )
-    if criterion is None:
-        return list(known)
-    names = [criterion] if isinstance(criterion, str) else criterion
-    if not isinstance(names, list | tuple) or not names:
-        raise InvalidRequest(f"criterion is {shown(criterion)}; it must be a name or a list of names.", money="")
-    for name in names:
-        if name not in known:
-            raise InvalidRequest(
-                f"There is no criterion {shown(name)} by {by}; there are {', '.join(known)}.", money=""
-            )
-    return list(dict.fromkeys(names))
 
 
 def _qualified(numbers: "_Numbers", asked: Container[str]) -> "_Numbers":

@@ -274,8 +274,25 @@ def test_without_answers_and_measures_it_says_how_to_get_some(study):
     with pytest.raises(InvalidRequest, match="no answers and no measures by n yet") as raised:
         study(prompts=2).summary(by="n")
     assert ".rate(" in str(raised.value)
+    made = study(prompts=2)
+    with pytest.raises(InvalidRequest, match="There are no answers and no measures yet") as raised:
+        made.summary()
+    assert ".rate(" in str(raised.value)
+    made.measure("sharpness")
     with pytest.raises(InvalidRequest, match="by= must say whose levels are compared: prompt, n"):
-        study(prompts=2).summary()
+        made.summary()
+
+
+def test_a_criterion_tells_whose_levels_are_compared(study, pictures):
+    made = study(vary={"prompt": ["a", "b"], "n": [1, 2], "style_image": {"none": None, "wave": pictures(2)}})
+    for by in ("n", "style_image"):
+        made.rate(QUESTION, by=by, criterion=f"by {by}").judge(lambda _: "tie", "ana")
+    assert made.summary("by style_image").by == "style_image"
+    assert made.table(criterion=["by n"]).startswith("| n ")
+    assert made.preregister("by n").by == "n"
+    for criterion in (None, ["by n", "by style_image"], "neither"):
+        with pytest.raises(InvalidRequest, match="by= must say whose levels are compared: n, style_image"):
+            made.summary(criterion)
 
 
 # ---- fixed beforehand ----------------------------------------------------------------------------------
