@@ -48,9 +48,9 @@ class Summary:
     def sentences(self) -> list[str]:
         """What follows, in plain words: one sentence for every two levels under every criterion."""
         return [
-            f"{result.criterion}{self._status(result)}: {each.said}"
+            f"{result.criterion}{self._status(result)}: {said}"
             for result in self.results
-            for each in result.contrasts
+            for said in [each.said for each in result.contrasts] or [_nothing(result)]
         ]
 
     def table(self, format: str = "markdown") -> Any:  # noqa: A002 - as pandas and others call it
@@ -91,7 +91,8 @@ class Summary:
             counts += [plural(result.raters, "rater")] if result.raters else []
             counts += [plural(result.answers, "value" if result.kind == "measure" else "answer")]
             counts += [f"{result.unsure} could not tell"] if result.unsure else []
-            found.append(f"{result.criterion}{self._status(result)}: {what}; {how}; {', '.join(counts)}.")
+            known = [what, how, ", ".join(counts)] if result.answers else ["no answers", *counts[-1:]]
+            found.append(f"{result.criterion}{self._status(result)}: {'; '.join(known)}.")
             found[-1] = " ".join([found[-1], *self._analysed(result)])
         return found
 
@@ -183,6 +184,15 @@ class Summary:
 
 def _unit(result: Result) -> str:
     return PROMPT if result.clusters in ("", PROMPT) else "unit"
+
+
+def _nothing(result: Result) -> str:
+    """Return why two levels cannot be compared, in a sentence."""
+    if result.values:
+        has = "values" if result.kind == "measure" else "answers"
+        return f"Only “{next(iter(result.values))}” has {has} so far: there is nothing to compare it with."
+    unsure = f" {plural(result.unsure, 'answer was', 'answers were')} unsure." if result.unsure else ""
+    return f"There are no answers to compare levels by.{unsure}"
 
 
 def _contrast(each: Contrast) -> tuple[str, ...]:

@@ -180,7 +180,23 @@ def test_where_nobody_could_tell_there_are_no_answers(study):
     (result,) = made.summary().results
     assert (result.units, result.raters, result.answers, result.unsure) == (0, 0, 0, 2)
     assert "There are no verdicts between “1” and “2”. 2 answers were unsure." in made.summary().text()
-    assert "; no answers; 0 prompts, 0 answers, 2 could not tell." in made.table()
+    assert ": no answers; 2 could not tell." in made.table()
+
+
+def test_a_scale_on_which_nobody_could_tell_says_so(study):
+    made = study(prompts=2)
+    made.rate("How good?", by="n", protocol="scale", criterion="goodness", images=1).judge(lambda _: "unsure", "ana")
+    summary = made.summary()
+    assert summary.sentences == ["goodness: There are no answers to compare levels by. 4 answers were unsure."]
+    assert summary.notes() == ["goodness: no answers; 4 could not tell."]
+    assert summary.text().startswith("goodness: ")
+
+
+def test_a_level_that_has_answers_alone_is_compared_with_none(study, rater):
+    made = study(prompts=2)
+    rater(made.rate("How good?", by="n", protocol="scale", criterion="goodness"), "2", only="2")
+    said = "goodness: Only “2” has answers so far: there is nothing to compare it with."
+    assert made.summary().sentences == [said]
 
 
 def test_a_test_is_over_the_prompts_that_have_both_levels(kling, cat):
