@@ -43,8 +43,10 @@ class Analysable(Ratable, Measuring):
             ``name (measure)``.
         by : str, optional
             The axis whose levels are compared; the one that was rated, otherwise.
-        test : {"permutation", "t", "wilcoxon"}, optional
-            The paired test over units; as fixed beforehand, or a permutation test.
+        test : {"crossed", "t", "wilcoxon", "permutation"}, optional
+            As fixed beforehand, or the one that belongs to the interval: crossed with raters where there are several,
+            with p < 0.05, before correction, exactly where the interval excludes no difference. The others are paired
+            tests over units, about these raters only.
         correction : {"holm", "benjamini-hochberg", "none"}, optional
             For several pairs of levels; as fixed beforehand, or Holm's.
         clusters : str or list of str, optional
@@ -102,7 +104,7 @@ class Analysable(Ratable, Measuring):
         criterion: "str | Sequence[str]",
         by: str | None = None,
         *,
-        test: str = "permutation",
+        test: str = "crossed",
         correction: str = "holm",
         clusters: "str | Sequence[str] | None" = None,
         note: str = "",

@@ -8,10 +8,10 @@ from kling_nb.errors import InvalidRequest, WorkspaceError
 from kling_nb.request.problems import shown
 from kling_nb.workspace.sidecar import iso
 
-TESTS = ("t", "wilcoxon", "permutation")
+TESTS = ("crossed", "t", "wilcoxon", "permutation")
 CORRECTIONS = {"holm": "holm", "benjamini-hochberg": "bh", "none": "none"}
 """What they are called here, and in the statistics."""
-USUAL_TEST, USUAL_CORRECTION = "permutation", "holm"
+USUAL_TEST, USUAL_CORRECTION = "crossed", "holm"
 _LONGEST = 2000
 
 
@@ -26,7 +26,7 @@ class Analysis:
     criterion : tuple of str
         The questions and measures that decide, by name.
     test : str
-        ``t``, ``wilcoxon`` or ``permutation``.
+        ``crossed``, ``t``, ``wilcoxon`` or ``permutation``.
     correction : str
         For several comparisons: ``holm``, ``benjamini-hochberg`` or ``none``.
     clusters : tuple of str

@@ -198,10 +198,11 @@ class _How:
         there = [label for label in self._labels if any(label in (each.first, each.second) for each in found)]
         asked = {(each.first, each.second) for each in found}
         pairs = [pair for pair in itertools.combinations(there, 2) if pair in asked]
-        tests = self._tests(pairs, stats.verdict_differences(found, there))
+        shares = {pair: stats.rates(found, *pair) for pair in pairs}
+        crossed = {pair: rates.preference.p for pair, rates in shares.items()}
+        tests = self._tests(pairs, stats.verdict_differences(found, there), crossed)
         contrasts = []
-        for pair in pairs:
-            rates = stats.rates(found, *pair)
+        for pair, rates in shares.items():
             contrasts.append(Contrast(*pair, rates, None, tests.get(pair), self._preferred(rates)))
         values = {
             label: stats.rates(inputs.against_all(found, label), label, inputs.others_than(label)).preference
@@ -225,11 +226,13 @@ class _How:
 
         there = [label for label in self._labels if any(each.level == label for each in found)]
         pairs = list(itertools.combinations(there, 2))
-        tests = self._tests(pairs, stats.score_differences(found, there))
+        apart = {pair: stats.difference(found, *pair) for pair in pairs}
+        crossed = {pair: each.p for pair, each in apart.items()}
+        tests = self._tests(pairs, stats.score_differences(found, there), crossed)
         contrasts = []
         for pair in pairs:
             # What lies beyond the ends of a scale is no answer; nor is it in an interval.
-            difference = _within(stats.difference(found, *pair), ends[0] - ends[1], ends[1] - ends[0])
+            difference = _within(apart[pair], ends[0] - ends[1], ends[1] - ends[0])
             contrasts.append(Contrast(*pair, None, difference, tests.get(pair), self._differs(*pair, difference)))
         values = {label: _within(each, *ends) for label, each in stats.means(found, there).items()}
         alpha = self._alpha(found, "interval")
@@ -251,12 +254,14 @@ class _How:
 
         return worded(say, first, second, self._units.name)
 
-    def _tests(self, pairs: Sequence[tuple[str, str]], values: Mapping[Any, Any]) -> dict[tuple[str, str], Any]:
+    def _tests(
+        self, pairs: Sequence[tuple[str, str]], values: Mapping[Any, Any], crossed: Mapping[tuple[str, str], float]
+    ) -> dict[tuple[str, str], Any]:
         from kling_nb.compare import stats
 
         enough = {pair: values[pair] for pair in pairs if len(values.get(pair, ())) > 1}
         corrected: Any = CORRECTIONS[self._correction]
-        found = stats.paired(enough, test=self._test, correction=corrected) if enough else []
+        found = stats.paired(enough, self._test, corrected, crossed) if enough else []
         return {(each.first, each.second): each for each in found}
 
     def _alpha(self, found: "Sequence[Verdict | Score]", scale: Any) -> Any:

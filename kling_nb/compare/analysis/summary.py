@@ -15,7 +15,12 @@ from kling_nb.display.words import esc, joined, plural
 if TYPE_CHECKING:
     from kling_nb.display import Bundle
 
-_TESTS = {"t": "paired t test", "wilcoxon": "Wilcoxon signed-rank test", "permutation": "sign-flip permutation test"}
+_TESTS = {
+    "crossed": "test that belongs to the interval,",
+    "t": "paired t test",
+    "wilcoxon": "Wilcoxon signed-rank test",
+    "permutation": "sign-flip permutation test",
+}
 _WHAT = {"pairs": "share of answers that prefer it, a tie for half", "scale": "mean answer", "measure": "mean"}
 _CORRECTED = {"holm": "Holm's correction", "benjamini-hochberg": "Benjamini and Hochberg's correction"}
 
@@ -173,7 +178,12 @@ class Summary:
     def _tested(self, result: Result, fewest: int, most: int) -> str:
         corrected = _CORRECTED.get(result.correction) if len(result.contrasts) > 1 else None
         over = plural(most, _unit(result)) if fewest == most else f"{fewest:,} to {plural(most, _unit(result))}"
-        return joined(f"{_TESTS[result.test]} over {over}", corrected) + "."
+        if result.test != "crossed":
+            about = "about these raters only" if result.raters > 1 else None
+        else:
+            before = ", before correction," if corrected else ""
+            about = f"p < 0.05{before} where the interval excludes no difference"
+        return joined(f"{_TESTS[result.test]} over {over}", about, corrected) + "."
 
     def __repr__(self) -> str:
         return self.text()

@@ -7,7 +7,8 @@ in clusters: those about one prompt are not independent, nor are those of one ra
 - `means`, `difference`: the mean of each level; by how much one exceeds another, paired by prompt.
 - `strengths`: Bradley-Terry strengths of all levels, their differences and expected win probabilities.
 - `alpha`: Krippendorff's alpha, how far raters agree.
-- `paired`: t, Wilcoxon and permutation tests on prompts, corrected for the number of pairs.
+- `paired`: the test that belongs to the interval; t, Wilcoxon and permutation tests on prompts, which are about these
+  raters only; corrected for the number of pairs.
 - `preference_words` and its likes: the same as sentences that say when the data cannot tell.
 
 What an interval is about: other prompts like these, and with several raters other raters like these. With one rater it

@@ -94,6 +94,9 @@ class Estimate:
         How many prompts, raters and answers stand behind it; measures have no raters.
     method : str
         How the interval was made, in short words.
+    p : float
+        Of no difference or preference, two-sided, from what the interval is made of: it is below 0.05 exactly where an
+        interval of 95 % excludes that. nan where there is no interval, and for what has no such value.
     """
 
     value: float
@@ -103,6 +106,7 @@ class Estimate:
     raters: int
     answers: int
     method: str
+    p: float = math.nan
 
     @property
     def has_interval(self) -> bool:

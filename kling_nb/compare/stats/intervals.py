@@ -90,10 +90,47 @@ def share_interval(value: float, spread: Spread, level: float, units: int) -> tu
     """
     if math.isnan(spread.variance):
         return math.nan, math.nan, ONE_UNIT
-    if spread.variance <= 1e-24 or value <= 0 or value >= 1:
+    if _are_equal(value, spread):
         return *clopper_pearson(value, units, level), EQUAL_SHARES
     number = value * (1 - value) / spread.variance
     return *wilson(value, number, t_quantile(level, spread.df)), f"Wilson on prompt means{_how(spread)}"
+
+
+def t_p(value: float, spread: Spread, size: float) -> float:
+    """Return the two-sided p value of 0 that belongs to `t_interval`; nan where there is no interval.
+
+    Parameters
+    ----------
+    value, spread, size
+        As of `t_interval`.
+    """
+    if math.isnan(spread.variance) or spread.variance <= (1e-12 * size) ** 2:
+        return math.nan
+    return 2 * float(special.stdtr(spread.df, -abs(value) / math.sqrt(spread.variance)))
+
+
+def share_p(value: float, spread: Spread, units: int) -> float:
+    """Return the two-sided p value of one half that belongs to `share_interval`; nan where there is no interval.
+
+    Parameters
+    ----------
+    value, spread, units
+        As of `share_interval`.
+
+    Notes
+    -----
+    Wilson's interval holds the shares that a score test does not reject, and Clopper and Pearson's those that neither
+    tail of the binomial test does; these are the tests.
+    """
+    if math.isnan(spread.variance):
+        return math.nan
+    if _are_equal(value, spread):
+        wins = value * units
+        at_least = float(special.betainc(wins, units - wins + 1, 0.5)) if wins > 0 else 1.0
+        at_most = float(special.betainc(units - wins, wins + 1, 0.5)) if wins < units else 1.0
+        return min(2 * min(at_least, at_most), 1.0)
+    number = value * (1 - value) / spread.variance
+    return 2 * float(special.stdtr(spread.df, -2 * abs(value - 0.5) * math.sqrt(number)))
 
 
 def wilson(share: float, number: float, quantile: float) -> tuple[float, float]:
@@ -135,6 +172,10 @@ def clopper_pearson(share: float, number: float, level: float) -> tuple[float, f
 def nothing() -> Estimate:
     """Return what is known where nobody answered."""
     return Estimate(math.nan, math.nan, math.nan, 0, 0, 0, NOTHING)
+
+
+def _are_equal(value: float, spread: Spread) -> bool:
+    return spread.variance <= 1e-24 or value <= 0 or value >= 1
 
 
 def _how(spread: Spread) -> str:

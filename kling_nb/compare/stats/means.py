@@ -8,7 +8,7 @@ import numpy as np
 from kling_nb.compare.stats.answers import Estimate, Score, checked_level
 from kling_nb.compare.stats.cells import Cells, cells, totals
 from kling_nb.compare.stats.crossed import Side, Spread, spread, spread_apart
-from kling_nb.compare.stats.intervals import RATERS_ARE_LEVELS, nothing, t_interval
+from kling_nb.compare.stats.intervals import RATERS_ARE_LEVELS, nothing, t_interval, t_p
 
 _FEW_IN_COMMON = 0.3
 """Below this share of both means, raters who scored both levels do not make the others' strictness known."""
@@ -97,7 +97,7 @@ def difference(scores: Iterable[Score], first: str, second: str, level: float = 
     if moved is None:
         return Estimate(value, math.nan, math.nan, *behind, RATERS_ARE_LEVELS)
     low, high, method = t_interval(value, moved, level, largest)
-    return Estimate(value, low, high, *behind, method)
+    return Estimate(value, low, high, *behind, method, t_p(value, moved, largest))
 
 
 def _in_common(one: Cells, other: Cells) -> float:

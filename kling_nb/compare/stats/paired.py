@@ -16,7 +16,7 @@ from kling_nb.compare.stats.cells import Floats
 from kling_nb.compare.stats.means import paired_cells
 from kling_nb.compare.stats.rates import verdict_cells
 
-Test = Literal["t", "wilcoxon", "permutation"]
+Test = Literal["crossed", "t", "wilcoxon", "permutation"]
 Correction = Literal["holm", "bh", "none"]
 Differences = Mapping[tuple[str, str], npt.ArrayLike]
 """From a pair of levels to the differences first - second, one a unit."""
@@ -30,17 +30,17 @@ class Paired:
     ----------
     first, second : str
         The levels.
-    test : {"t", "wilcoxon", "permutation"}
+    test : {"crossed", "t", "wilcoxon", "permutation"}
         Which test.
     statistic : float
-        Student's t; the sum of the ranks of positive differences; the mean difference.
+        Student's t; the sum of the ranks of positive differences; for crossed and permutation the mean difference.
     p : float
         Two-sided; nan where there is no test, as with one unit.
     p_adjusted : float
         Corrected for the number of pairs.
     effect : float
-        For t and permutation Cohen's d of the differences, mean / standard deviation; for Wilcoxon the matched-pairs
-        rank-biserial correlation, -1 to 1. nan where it is undefined.
+        For Wilcoxon the matched-pairs rank-biserial correlation, -1 to 1; for the others Cohen's d of the differences,
+        mean / standard deviation. nan where it is undefined.
     units : int
         How many differences.
     """
@@ -55,19 +55,26 @@ class Paired:
     units: int
 
 
-def paired(values: Differences, test: Test = "t", correction: Correction = "holm") -> list[Paired]:
+def paired(
+    values: Differences,
+    test: Test = "t",
+    correction: Correction = "holm",
+    crossed: Mapping[tuple[str, str], float] | None = None,
+) -> list[Paired]:
     """Test whether differences are 0 on the whole.
 
     Parameters
     ----------
     values : mapping
         From (first, second) to differences, one a unit, as of `score_differences` and `verdict_differences`.
-    test : {"t", "wilcoxon", "permutation"}
-        Student's t test (1908, *Biometrika* 6); Wilcoxon's signed-rank test, which leaves out differences of 0; the
-        sign-flip permutation test of the mean.
+    test : {"crossed", "t", "wilcoxon", "permutation"}
+        The one that belongs to the interval, crossed with raters where that is; Student's t test (1908, *Biometrika*
+        6); Wilcoxon's signed-rank test, which leaves out differences of 0; the sign-flip permutation test of the mean.
     correction : {"holm", "bh", "none"}
         Holm's, which bounds the chance of any false finding; Benjamini & Hochberg's, which bounds the share of false
         ones among the findings; none.
+    crossed : mapping, optional
+        From a pair to the p value of the crossed test, as of `Estimate.p`.
 
     Returns
     -------
@@ -81,9 +88,9 @@ def paired(values: Differences, test: Test = "t", correction: Correction = "holm
 
     Notes
     -----
-    With several raters a unit's difference is a mean over raters, and the test is about other units and these raters;
-    for other raters too, see the intervals. The rank-biserial correlation is (positive - negative ranks) / all ranks
-    (Kerby 2014, *Comprehensive Psychology* 3).
+    With several raters a unit's difference is a mean over raters, and all tests but the crossed one are about other
+    units and these raters only: where raters differ, they often find what other raters would not. The rank-biserial
+    correlation is (positive - negative ranks) / all ranks (Kerby 2014, *Comprehensive Psychology* 3).
     """
     if test not in _TESTS:
         raise ValueError(f"test is {test!r}; it must be one of {', '.join(_TESTS)}")
@@ -96,6 +103,7 @@ def paired(values: Differences, test: Test = "t", correction: Correction = "holm
             raise ValueError(f"the differences of {first} and {second} are not all finite numbers")
         numbers = _without_rounding(numbers)
         statistic, p, effect = _TESTS[test](numbers) if len(numbers) > 1 else (math.nan, math.nan, math.nan)
+        p = (crossed or {}).get((first, second), math.nan) if test == "crossed" else p
         found.append(Paired(first, second, test, statistic, p, p, effect, len(numbers)))
     adjusted = adjust([one.p for one in found], correction)
     return [replace(one, p_adjusted=p) for one, p in zip(found, adjusted, strict=True)]
@@ -239,12 +247,20 @@ def _wilcoxon(values: Floats) -> tuple[float, float, float]:
     return positive, signflips.rank_p(ranks, positive), 2 * positive / everything - 1
 
 
+def _crossed(values: Floats) -> tuple[float, float, float]:
+    # Its p value is not to be had from the means over raters.
+    return float(values.mean()), math.nan, _size(values)
+
+
+def _size(values: Floats) -> float:
+    deviation = float(values.std(ddof=1))
+    return float(values.mean()) / deviation if deviation > 1e-12 * float(np.abs(values).max()) else math.nan
+
+
 def _permutation(values: Floats) -> tuple[float, float, float]:
     if not values.any():
         return 0.0, 1.0, math.nan
-    deviation = float(values.std(ddof=1))
-    effect = float(values.mean()) / deviation if deviation > 1e-12 * float(np.abs(values).max()) else math.nan
-    return float(values.mean()), signflips.mean_p(values), effect
+    return float(values.mean()), signflips.mean_p(values), _size(values)
 
 
 def _holm(ps: Floats) -> Floats:
@@ -270,6 +286,7 @@ def _as_they_are(ps: Floats) -> Floats:
 
 
 _TESTS: dict[str, Callable[[Floats], tuple[float, float, float]]] = {
+    "crossed": _crossed,
     "t": _t,
     "wilcoxon": _wilcoxon,
     "permutation": _permutation,

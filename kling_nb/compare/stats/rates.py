@@ -1,17 +1,19 @@
 """How often one level is preferred to another."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kling_nb.compare.stats.answers import Estimate, Verdict, checked_level
 from kling_nb.compare.stats.cells import Cells, Floats, cells
 from kling_nb.compare.stats.crossed import spread
-from kling_nb.compare.stats.intervals import nothing, share_interval
+from kling_nb.compare.stats.intervals import nothing, share_interval, share_p
 
 _AS_NUMBERS = {"first": (1.0, 0.0, 0.0, 1.0), "tie": (0.0, 1.0, 0.0, 0.5), "second": (0.0, 0.0, 1.0, 0.0)}
 """Win, tie, loss and preference of the first level."""
+_PREFERENCE = 3
+"""The column in which one half is no difference."""
 _MIRRORED = {"first": "second", "second": "first"}
 
 
@@ -73,7 +75,10 @@ def rates(verdicts: Iterable[Verdict], first: str, second: str, level: float = 0
     if not counted.units:
         return Rates(first, second, nothing(), nothing(), nothing(), nothing(), unsure)
     weights = counted.weights()
-    win, tie, loss, preference = (_share(counted, weights, column, level) for column in counted.means.T)
+    win, tie, loss, preference = (
+        _share(counted, weights, column, level, is_even=place == _PREFERENCE)
+        for place, column in enumerate(counted.means.T)
+    )
     return Rates(first, second, win, tie, loss, preference, unsure)
 
 
@@ -111,10 +116,11 @@ def verdict_cells(verdicts: Iterable[Verdict], first: str, second: str) -> tuple
     return cells(units, raters, np.array(numbers, np.float64).reshape(-1, 4)), unsure
 
 
-def _share(counted: Cells, weights: Floats, column: Floats, level: float) -> Estimate:
+def _share(counted: Cells, weights: Floats, column: Floats, level: float, *, is_even: bool) -> Estimate:
     value = float(weights @ column)
     moved = spread(counted.unit, counted.rater, weights * (column - value), weights)
     # Rounding must not take a share out of its range.
     value = min(max(value, 0.0), 1.0)
     low, high, method = share_interval(value, moved, level, len(counted.units))
-    return Estimate(value, low, high, len(counted.units), counted.people, counted.answers, method)
+    found = Estimate(value, low, high, len(counted.units), counted.people, counted.answers, method)
+    return replace(found, p=share_p(value, moved, len(counted.units))) if is_even else found

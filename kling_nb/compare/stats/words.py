@@ -17,7 +17,12 @@ _RATERS_ARE_LEVELS = (
     "Others scored the one than the other, and one of them has one rater only, or nearly: the data cannot tell raters "
     "from levels."
 )
-_NAMES = {"t": "t test", "wilcoxon": "Wilcoxon signed-rank test", "permutation": "permutation test"}
+_NAMES = {
+    "crossed": "test of the interval",
+    "t": "t test",
+    "wilcoxon": "Wilcoxon signed-rank test",
+    "permutation": "permutation test",
+}
 
 
 def preference_words(rates: Rates, level: float = 0.95, needed: int | None = None) -> str:

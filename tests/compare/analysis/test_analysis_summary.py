@@ -9,6 +9,7 @@ import re
 import pandas as pd
 import pytest
 
+from kling_nb.compare.stats import percent
 from kling_nb.errors import InvalidRequest
 
 QUESTION = "Which one is better?"
@@ -36,6 +37,21 @@ def test_a_clear_preference_is_said_with_what_stands_behind_it(study, rater):
     averaged = "share of answers that prefer it, a tie for half, averaged within each prompt, there over raters, then over prompts; "
     assert averaged in summary.lines().notes[0]
     assert summary.remarks(result)[-1].startswith("Krippendorff's alpha between raters (for nominal data): ")
+
+
+def test_a_test_about_these_raters_only_says_so(study, rater):
+    made = study(prompts=6)
+    rater(made.rate(QUESTION, by="n"), "2", 0.9)
+    said = "test that belongs to the interval, over 6 prompts · p < 0.05 where the interval excludes no difference."
+    for raters in (1, 2):
+        for test in ("t", "wilcoxon", "permutation"):
+            summary = made.summary(test=test)
+            assert ("about these raters only" in summary.html()) == (raters > 1)
+        summary = made.summary()
+        (contrast,) = summary.results[0].contrasts
+        assert summary.remarks(summary.results[0])[0] == said
+        assert contrast.test.p == contrast.rates.preference.p
+        rater(made.rate(QUESTION, by="n"), "2", 0.9, raters)
 
 
 def test_what_the_data_cannot_tell_is_said(study, rater):
@@ -147,7 +163,7 @@ def test_a_level_may_be_called_as_anything_is_called_here(study, rater, label):
     rater(made.rate(QUESTION, by="n", criterion="quality", images=1), label)
     summary = made.summary()
     assert summary.results[0].values[label].value == 1
-    assert f"“{label}” is preferred to" in summary.html()
+    assert f"“{label}” against “" in summary.html()
 
 
 def test_unsure_is_counted_and_left_out(study):
@@ -207,7 +223,7 @@ def test_a_test_is_over_the_prompts_that_have_both_levels(kling, cat):
         return request["n"] if request["n"] < 3 or request["prompt"] in ("a 0", "a 1") else None
 
     made.measure(where_it_applies, "facts", quiet=True)
-    summary = made.summary("facts", by="n")
+    summary = made.summary("facts", by="n", test="permutation")
     assert [each.test.units for each in summary.results[0].contrasts] == [4, 2, 2]
     assert "sign-flip permutation test over 2 to 4 prompts" in summary.remarks(summary.results[0])[0]
 
@@ -256,7 +272,7 @@ def test_the_table_comes_in_three_forms_and_says_the_same(study, rater):
     assert list(frame.index) == ["1", "2"]
     assert frame.index.name == "n"
     value, low, high = frame.loc["2", ["quality_1", "quality_1_low", "quality_1_high"]]
-    said = f"{100 * value:.0f} % [{100 * low:.0f}, {100 * high:.0f}]"
+    said = f"{percent(value)} % [{percent(low)}, {percent(high)}]"
     assert said.replace("[", r"\[").replace("]", r"\]") in made.table()
     assert said.replace("%", r"\%") in made.table("latex")
     assert r"quality\_1" in made.table("latex")
@@ -272,7 +288,7 @@ def test_the_table_comes_in_three_forms_and_says_the_same(study, rater):
         ({"by": "style"}, 'no axis "style"'),
         ({"criterion": "beauty"}, 'no criterion "beauty" by n; there are quality'),
         ({"criterion": []}, "criterion is"),
-        ({"test": "anova"}, 'test is "anova"; there are t, wilcoxon, permutation'),
+        ({"test": "anova"}, 'test is "anova"; there are crossed, t, wilcoxon, permutation'),
         ({"correction": "bonferroni"}, 'correction is "bonferroni"'),
         ({"clusters": "n"}, "which is what is judged"),
     ],
@@ -323,7 +339,7 @@ def test_an_analysis_fixed_beforehand_is_followed_and_said(study, rater, new_ker
     new_kernel()
     summary = new_kling().comparison("study").summary()
     assert summary.results[0].analyses == (fixed,)
-    assert [each.test for each in summary.results] == ["wilcoxon", "permutation"]
+    assert [each.test for each in summary.results] == ["wilcoxon", "crossed"]
     assert {each.criterion: each.is_fixed for each in summary.results} == {"quality": True, "other": False}
     assert any(sentence.startswith("other (exploratory): ") for sentence in summary.sentences)
     assert re.search(r"Analysis fixed on 20\d\d-\d\d-\d\d \d\d:\d\d UTC, before the first answer.", made.table())
@@ -389,7 +405,7 @@ def test_one_that_was_fixed_late_says_so(study, rater):
     assert made.preregister(["quality"], by="n").answers == 3
     assert "after 3 answers were in" in made.table()
     made.preregister("quality", by="n", test="t")
-    assert [each.test for each in made.analyses] == ["permutation", "t"]
+    assert [each.test for each in made.analyses] == ["crossed", "t"]
     assert made.summary().results[0].test == "t"
     assert re.search(
         r"Analysis fixed on \S+ \S+ UTC, after 3 answers were in; fixed anew on \S+ \S+ UTC, after 3 answers were in\.",

@@ -28,7 +28,16 @@ import krippendorff
 import numpy as np
 import pytest
 
-from kling_nb.compare.stats import alpha, difference, means, rates, strengths
+from kling_nb.compare.stats import (
+    alpha,
+    difference,
+    means,
+    paired,
+    rates,
+    score_differences,
+    strengths,
+    verdict_differences,
+)
 from kling_nb.compare.stats.intervals import wilson
 
 STUDIES = 1000
@@ -135,6 +144,27 @@ def test_two_raters_are_too_few_for_what_others_would_say(studies):
     found = of_scores(studies, 48, 2)
     assert 87 <= found["mean"] <= 96, found
     assert found["naive"] < 70, found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("units", "raters"), [(24, 3), (24, 5)])
+def test_only_the_crossed_test_finds_little_where_there_is_nothing(studies, units, raters):
+    """No level is better, but each rater has a taste: a test about these raters finds it in far more than 5 %."""
+    sd = studies.spreads(rater=0.85)
+    of_pairs, _ = studies.verdicts(21, STUDIES, units, raters, images=2, leans=(0.0, 0.0), sd=sd)
+    of_scales, _ = studies.scores(22, STUDIES, units, raters, images=2, leans=(3.0, 3.0), sd=sd)
+    for made, estimated, differences in (
+        (of_pairs, lambda study: rates(study, "a", "b").preference, verdict_differences),
+        (of_scales, lambda study: difference(study, "a", "b"), score_differences),
+    ):
+        found = {"crossed": [], "t": []}
+        for study in made:
+            crossed, values = {("a", "b"): estimated(study).p}, differences(study, "ab")
+            for test, ps in found.items():
+                ps.append(paired(values, test, crossed=crossed)[0].p < 0.05)
+        share = {test: percent(ps) for test, ps in found.items()}
+        assert 2.5 <= share["crossed"] <= 8, share
+        assert share["t"] > 15, share
 
 
 PARTS = {

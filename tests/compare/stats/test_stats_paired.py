@@ -11,7 +11,17 @@ from scipy import stats as reference
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 
-from kling_nb.compare.stats import Score, Verdict, adjust, paired, score_differences, units_needed, verdict_differences
+from kling_nb.compare.stats import (
+    Score,
+    Verdict,
+    adjust,
+    difference,
+    paired,
+    rates,
+    score_differences,
+    units_needed,
+    verdict_differences,
+)
 from kling_nb.compare.stats.signflips import rank_p
 
 # What is random here is the answers, not the machine: a busy one must not fail a test.
@@ -154,7 +164,7 @@ def test_the_number_needed_is_left_out_where_the_data_do_not_say():
 
 
 def test_what_there_is_not_is_refused():
-    with pytest.raises(ValueError, match="test is 'z'; it must be one of t, wilcoxon, permutation"):
+    with pytest.raises(ValueError, match="test is 'z'; it must be one of crossed, t, wilcoxon, permutation"):
         paired({}, "z")
     with pytest.raises(ValueError, match="correction is 'x'; it must be one of holm, bh, none"):
         paired({}, correction="x")
@@ -162,3 +172,28 @@ def test_what_there_is_not_is_refused():
         adjust([0.1], "x")
     with pytest.raises(ValueError, match="the differences of a and b are not all finite"):
         paired({("a", "b"): [1.0, math.nan]})
+
+
+@pytest.mark.parametrize("level", [0.5, 0.9, 0.95, 0.99])
+@pytest.mark.parametrize("raters", [1, 2, 4])
+def test_the_crossed_test_finds_a_difference_exactly_where_the_interval_does(studies, raters, level):
+    """Also of studies so small or so clear that all prompts agree, and the interval is Clopper and Pearson's."""
+    found = []
+    for lean, units in ((0.5, 12), (8.0, 9), (0.0, 4)):
+        made, _ = studies.verdicts(5, 40, units, raters, images=1, leans=(lean, 0.0), tie=0.2)
+        found += [(rates(study, "a", "b", level).preference, 0.5) for study in made]
+        made, _ = studies.scores(6, 40, units, raters, images=1, leans=(3.0, 3.0 + lean / 2))
+        found += [(difference(study, "a", "b", level), 0.0) for study in made]
+    excluded = [not each.low <= none <= each.high for each, none in found]
+    assert [each.p < 1 - level for each, _ in found] == excluded
+    assert 0 < sum(excluded) < len(excluded)
+    assert any(each.method.startswith("Clopper") for each, _ in found)
+
+
+def test_the_crossed_test_of_one_rater_is_the_t_test(studies):
+    [scores], _ = studies.scores(7, 1, 10, 1, images=2)
+    values, p = score_differences(scores, "ab"), difference(scores, "a", "b").p
+    (crossed,), (t,) = paired(values, "crossed", crossed={("a", "b"): p}), paired(values, "t")
+    assert crossed.p == pytest.approx(t.p)
+    assert crossed.effect == pytest.approx(t.effect)
+    assert math.isnan(paired(values, "crossed")[0].p)
