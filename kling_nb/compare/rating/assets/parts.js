@@ -59,6 +59,7 @@ class Room {
   #root;
   #source;
   #rest = 0;
+  #foot = null;
 
   constructor(root, source) {
     this.#root = root;
@@ -69,7 +70,10 @@ class Room {
   // change their size with every prompt.
   fit(stage) {
     if (!stage.isConnected || document.fullscreenElement) return false;
-    const rest = this.#root.offsetHeight - stage.offsetHeight;
+    // The foot as it was at first: a message that comes and goes there must not move a button that is being pressed.
+    const foot = this.#root.querySelector(".kr-foot").offsetHeight;
+    this.#foot ??= foot;
+    const rest = this.#root.offsetHeight - stage.offsetHeight - foot + this.#foot;
     const isMore = rest > this.#rest;
     this.#rest = Math.max(rest, this.#rest);
     const { port } = this.#source;
@@ -80,6 +84,7 @@ class Room {
   // At another width everything has another height.
   forget() {
     this.#rest = 0;
+    this.#foot = null;
   }
 }
 
