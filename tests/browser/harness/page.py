@@ -17,7 +17,8 @@ SCRIPT = Path(__file__).with_name("page.js")
 
 # What a front end says by itself, with any notebook.
 OWN_ERRORS = {
-    "lab": (),
+    # When a kernel is restarted while a widget is being shown.
+    "lab": (r"widget model not found",),
     "notebook": (
         r"^Cannot read properties of undefined \(reading 'schema'\)",
         # With a notebook in a folder.
