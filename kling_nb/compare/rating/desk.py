@@ -345,7 +345,8 @@ def read_answer(answer: Any, plan: RatingPlan, items: dict[str, Item], rater: st
         raise InvalidRequest("That is no answer to this rating (other pictures were shown).", money="")
     values = SIDES if plan.protocol == "pairs" else (*(value for value, _ in plan.scale), UNSURE)
     if isinstance(choice, bool) or choice not in values:
-        raise InvalidRequest(f"{shown(choice)} is no answer to this question.", money="")
+        there = ", ".join(map(shown, values))
+        raise InvalidRequest(f"{shown(choice)} is no answer to this question; there are {there}.", money="")
     return Answer(plan.id, rater, item.token, pictures, choice, max(0, took), moment, source)
 
 

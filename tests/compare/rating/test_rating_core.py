@@ -505,7 +505,7 @@ def test_what_a_function_returns_must_be_an_answer(compare):
     made = compare(n=1)
     rating = made.rate("How good?", by="model_name", protocol="scale")
     answers = iter([np.int64(3), 4, "very"])
-    with pytest.raises(InvalidRequest, match='"very" is no answer to this question'):
+    with pytest.raises(InvalidRequest, match='"very" is no answer to this question; there are 1, 2, 3, 4, 5, "unsure"'):
         rating.judge(lambda _: next(answers), "judge")
     assert rating.answered == {"judge": 2}
     with pytest.raises(InvalidRequest, match="function is 7"):
