@@ -27,7 +27,6 @@ def tab_to(form, name):
         assert inside, f"{name} was not among {walked}"
 
 
-@pytest.mark.parametrize("front_end", ["lab", "notebook"], indirect=True)
 def test_all_of_it_with_the_keyboard(open_form, photograph):
     form = open_form([photograph(), photograph("hat.png", "navy")])
     keyboard = form.page.keyboard

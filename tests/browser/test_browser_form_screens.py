@@ -1,5 +1,6 @@
 """Pictures of the form for people to look at, and that nothing on it is cut off or hard to read."""
 
+import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -68,6 +69,7 @@ def gradient(path, start, end):
     return path
 
 
+@pytest.mark.slow
 def test_the_form_as_it_looks(open_form, drop_files, tmp_path):
     cat = gradient(tmp_path / "my cat on the windowsill.png", "orange", "maroon")
     sea, tiny = gradient(tmp_path / "sea.png", "teal", "navy"), tmp_path / "tiny.png"

@@ -19,7 +19,6 @@ def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-@pytest.mark.parametrize("front_end", ["lab", "notebook"], indirect=True)
 def test_files_are_dropped_one_and_several(open_form, photograph, drop_files):
     cat, hat, sea = photograph(), photograph("hat.png", "navy"), photograph("sea.png", "teal")
     form = open_form()
@@ -146,6 +145,7 @@ def test_pictures_are_moved_and_cleared(open_form, photograph):
     assert form.hashes() == [sha256(hat), None, None, None, None, None]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("front_end", ["notebook"], indirect=True)
 def test_a_large_picture_arrives_whole(open_form, drop_files, tmp_path):
     # More than one message to the kernel may have.

@@ -18,7 +18,6 @@ def shown(notebook, index):
     return notebook.output(index).locator(".jp-OutputArea-output")
 
 
-@pytest.mark.parametrize("front_end", ["lab", "notebook"], indirect=True)
 def test_a_notebook_without_us_has_no_errors_and_asks_nobody_elsewhere(open_notebook):
     notebook = open_notebook(["1 + 1"])
     notebook.run(0)
