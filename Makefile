@@ -12,7 +12,7 @@ NO_BROWSER := --ignore=tests/browser
 
 help:
 	@echo "make demo          run the quickstart in the sandbox and write a page to look at"
-	@echo "make test          run the tests (about seven minutes)"
+	@echo "make test          run the tests (about eight minutes)"
 	@echo "make lab           open the quickstart in JupyterLab"
 	@echo "make check         lint, types, layers"
 	@echo "make test-all      all tests, also the slow ones: every kill, every interrupt"

@@ -397,6 +397,7 @@ def leak_to_the_images(scene, kling):
         leak_to_the_images,
     ],
 )
+@pytest.mark.slow
 def test_a_leak_would_be_noticed(scene, cat, leak):
     kling = scene.kling()
     kling.generate("a cat", subject_images=cat)
