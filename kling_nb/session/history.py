@@ -81,7 +81,7 @@ class TaskList(Sequence[Task], ShownOnce):
         return iter(self._tasks)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
+        return isinstance(other, TaskList | list) and list(self) == list(other)
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -90,6 +90,7 @@ def test_no_task_of_that_name_says_where_it_looked(kling, several, name):
 def test_an_empty_history(kling, tree):
     before = tree(".")
     assert kling.tasks() == []
+    assert kling.tasks() != ""
     assert repr(kling.tasks()) == "no tasks"
     assert kling.tasks().bundle()[0]["text/plain"]
     assert kling.tasks().to_dataframe().empty

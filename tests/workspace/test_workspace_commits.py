@@ -164,9 +164,6 @@ def test_an_interrupt_while_another_thread_writes_leaves_it_undone(database, int
 
 
 def test_the_main_thread_which_alone_is_interrupted_does_no_step_of_others(database):
-    with Gathered(database, 1) as gathered:
-        waiting = gathered.add(sign("waiting"))
-    waiting.result()
     database._steps.append(left := object())
     assert database.commit(sign("mine")) == 1
     assert database._steps == [left]
