@@ -1,9 +1,10 @@
-"""The whole history, read from the journal page by page: it may have a hundred thousand tasks."""
+"""A long history, or what a search found in it, read from the journal page by page."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, overload
 
 from kling_nb.errors import WorkspaceError
+from kling_nb.records import TaskRecord
 from kling_nb.session.task import Task
 
 if TYPE_CHECKING:
@@ -14,23 +15,28 @@ PAGE = 100
 
 
 class Listed(Sequence[Task]):
-    """Every task that there was when it was made, newest first, each as it was when it was first looked at.
+    """Tasks of a history, newest first, each as it was when it was first looked at.
 
     Parameters
     ----------
     session : Session
         Whose workspace, which exists.
+    total : int
+        How many there are.
+    read : callable
+        Reads some of them: how many newer ones to leave out, and how many at most.
     """
 
-    def __init__(self, session: "Session") -> None:
+    def __init__(self, session: "Session", total: int, read: Callable[[int, int], list[TaskRecord]]) -> None:
         self._session = session
-        self._listing = session.workspace.journal.listing()
+        self._total = total
+        self._read = read
         self._pages: dict[int, list[Task]] = {}
-        if self._listing.total:
+        if total:
             self._page(0)
 
     def __len__(self) -> int:
-        return self._listing.total
+        return self._total
 
     @overload
     def __getitem__(self, key: int) -> Task: ...
@@ -45,7 +51,7 @@ class Listed(Sequence[Task]):
     def _page(self, number: int) -> list[Task]:
         if number not in self._pages:
             start = number * PAGE
-            found = self._session.workspace.journal.page(self._listing, start, PAGE)
+            found = self._read(start, PAGE)
             if len(found) < min(PAGE, len(self) - start):
                 raise WorkspaceError(
                     "The history has fewer tasks than when it was listed.",
@@ -54,3 +60,17 @@ class Listed(Sequence[Task]):
                 )
             self._pages[number] = [self._session.as_task(record) for record in found]
         return self._pages[number]
+
+
+def everything(session: "Session") -> Listed:
+    """Return every task that there is now."""
+    journal = session.workspace.journal
+    listing = journal.listing()
+    return Listed(session, listing.total, lambda start, count: journal.page(listing, start, count))
+
+
+def found(session: "Session", search: str) -> Listed:
+    """Return the tasks that mention every word of a search now."""
+    journal = session.workspace.journal
+    ids = journal.found(search)
+    return Listed(session, len(ids), lambda start, count: journal.these(ids[start : start + count]))

@@ -13,7 +13,7 @@ from kling_nb.engine.jobs import Job, after_loss
 from kling_nb.records import SANDBOX_GATEWAY, Failure, TaskRecord
 from kling_nb.session.gateway import Gateway, gateway_for, in_hand, is_at_hand, release, workspace_at
 from kling_nb.session.history import TaskList
-from kling_nb.session.listed import Listed
+from kling_nb.session.listed import everything, found
 from kling_nb.session.places import shown
 from kling_nb.session.planning import plan
 from kling_nb.session.task import Task
@@ -205,9 +205,7 @@ class Session:
         """
         if not self.workspace.exists:
             return TaskList([], self)
-        if search.strip():
-            return TaskList([self.as_task(record) for record in self.workspace.journal.newest(search, limit)], self)
-        listed = Listed(self)
+        listed = found(self, search) if search.strip() else everything(self)
         return TaskList(listed if limit is None else listed[: max(0, limit)], self, len(listed))
 
     def task(self, some_id: str) -> Task:

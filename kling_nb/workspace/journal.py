@@ -3,7 +3,6 @@
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -16,8 +15,11 @@ from kling_nb.workspace.leases import Leases
 from kling_nb.workspace.measures import Measures
 from kling_nb.workspace.owners import this_process
 from kling_nb.workspace.ratings import Ratings
+from kling_nb.workspace.searches import Searches
 from kling_nb.workspace.slotmemory import SlotMemory
 
+_AT_ONCE = 500
+"""Ids that are asked for in one query; SQLite takes no more than 999 in some places."""
 _OPEN = "saved_at IS NULL AND task_status NOT IN ('failed', 'cancelled')"
 
 
@@ -76,6 +78,7 @@ class Journal:
         self.comparisons = Comparisons(self._database, self.leases)
         self.measures = Measures(self._database)
         self.ratings = Ratings(self._database)
+        self.searches = Searches(self._database, read_only=read_only)
 
     @property
     def in_place(self) -> bool:
@@ -188,10 +191,27 @@ class Journal:
         """
         if not search.strip():
             return self._select("ORDER BY created_at DESC, id DESC LIMIT ?", [-1 if limit is None else max(0, limit)])
-        clause, values = rows.candidates(search)
-        candidates = self._select(f"{clause} ORDER BY created_at DESC, id DESC", values)
-        found = (record for record in candidates if rows.mentions(record, search))
-        return list(islice(found, None if limit is None else max(0, limit)))
+        found = self.found(search)
+        return self.these(found if limit is None else found[: max(0, limit)])
+
+    def found(self, search: str) -> list[str]:
+        """Return the ids of the tasks that mention every word of a search, newest first.
+
+        Parameters
+        ----------
+        search : str
+            As for `newest`.
+        """
+        return self.searches.find(search)
+
+    def these(self, ids: Sequence[str]) -> list[TaskRecord]:
+        """Return the tasks of some ids, in their order, without those that are not there."""
+        found: dict[str, TaskRecord] = {}
+        for start in range(0, len(ids), _AT_ONCE):
+            some = ids[start : start + _AT_ONCE]
+            marks = ", ".join("?" * len(some))
+            found.update((record.id, record) for record in self._select(f"WHERE id IN ({marks})", some))
+        return [found[some_id] for some_id in ids if some_id in found]
 
     def listing(self) -> Listing:
         """Return which tasks there are now; those that come later are in no page of it."""

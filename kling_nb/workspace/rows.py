@@ -41,13 +41,6 @@ UPSERT = (
     "OR (tasks.owner = '' AND (tasks.task_id IS NULL OR tasks.task_id = excluded.task_id))"
 )
 
-_SEARCHED = (
-    "(prompt || ' ' || model_name || ' ' || task_status || ' ' || reference_list || ' ' || id || ' ' || "
-    "coalesce(task_id, '') || ' ' || external_task_id)"
-)
-_MOST_WORDS = 20
-"""Of a search are looked for in SQL, which takes no condition of any length."""
-
 _REFERENCE_FIELDS = tuple(field.name for field in fields(Reference) if field.name != "data")
 
 
@@ -86,26 +79,6 @@ def reference_facts(reference: Reference) -> dict[str, Any]:
     return facts
 
 
-def candidates(search: str) -> tuple[str, list[str]]:
-    """Return a condition on rows that every task of a search fulfils, and its values; some others do as well.
-
-    SQL knows upper and lower case of ASCII only, and the references as JSON. But most of a long history is not to be
-    read and decoded for a word or two: what is all ASCII and lacks a word of ASCII is left out.
-
-    Parameters
-    ----------
-    search : str
-        As for `mentions`.
-    """
-    words = [word for word in search.split() if word.isascii() and not set(word) & set('"\\')]
-    words = list(dict.fromkeys(words))[:_MOST_WORDS]
-    if not words:
-        return "", []
-    patterns = [word.replace("!", "!!").replace("%", "!%").replace("_", "!_") for word in words]
-    has_all = " AND ".join([f"{_SEARCHED} LIKE ? ESCAPE '!'"] * len(words))
-    return f"WHERE ({has_all}) OR {_SEARCHED} GLOB '*[^ -~]*'", [f"%{pattern}%" for pattern in patterns]
-
-
 def mentions(record: TaskRecord, search: str) -> bool:
     """Tell whether every word of a search occurs in a task's prompt, model, status, reference names or ids.
 
@@ -116,10 +89,26 @@ def mentions(record: TaskRecord, search: str) -> bool:
     search : str
         Words; upper and lower case are alike in every script.
     """
+    text = searched(record)
+    return all(word in text for word in folded(search).split())
+
+
+def searched(record: TaskRecord) -> str:
+    """Return the text in which words are looked for, folded."""
     names = (reference.name for reference in record.references)
     ids = (record.id, record.task_id or "", record.external_task_id)
-    text = _folded("\n".join((record.prompt, record.model_name, record.task_status, *names, *ids)))
-    return all(word in text for word in _folded(search).split())
+    return folded("\n".join((record.prompt, record.model_name, record.task_status, *names, *ids)))
+
+
+def folded(text: str) -> str:
+    """Return text in which upper and lower case, and two ways to write an accent, are alike in every script."""
+    # A Mac writes the accents of file names as characters of their own.
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def as_text(text: str) -> str:
+    """Return text that UTF-8 can hold: something else stands where Python has single surrogates."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def to_json(value: Any, *, indent: int | None = None) -> str:
@@ -135,8 +124,3 @@ def to_json(value: Any, *, indent: int | None = None) -> str:
     except UnicodeEncodeError:
         return json.dumps(value, separators=separators, indent=indent)
     return text
-
-
-def _folded(text: str) -> str:
-    # A Mac writes the accents of file names as characters of their own.
-    return unicodedata.normalize("NFC", text).casefold()

@@ -155,7 +155,28 @@ def _ratings(connection: sqlite3.Connection) -> None:
     )
 
 
-MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second, _third, _fourth)
+def _fifth(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "CREATE TABLE search_texts (id TEXT PRIMARY KEY, created_at REAL NOT NULL, text TEXT NOT NULL) WITHOUT ROWID"
+    )
+    connection.execute("CREATE TABLE search_stale (id TEXT PRIMARY KEY) WITHOUT ROWID")
+    connection.execute("INSERT INTO search_stale SELECT id FROM tasks")
+    # In plain SQL: a kernel with an earlier version of the package may have this journal open, and writes on.
+    stale = (
+        "BEGIN INSERT INTO search_stale SELECT NEW.id "
+        "WHERE NOT EXISTS (SELECT 1 FROM search_stale WHERE id = NEW.id); END"
+    )
+    columns = ("prompt", "model_name", "task_status", "reference_list", "task_id", "external_task_id", "created_at")
+    changed = " OR ".join(f"OLD.{name} IS NOT NEW.{name}" for name in columns)
+    connection.execute(f"CREATE TRIGGER search_inserted AFTER INSERT ON tasks {stale}")
+    connection.execute(
+        f"CREATE TRIGGER search_updated AFTER UPDATE OF {', '.join(columns)} ON tasks WHEN {changed} {stale}"
+    )
+
+
+MIGRATIONS: tuple[Callable[[sqlite3.Connection], None], ...] = (_first, _second, _third, _fourth, _fifth)
+SEARCHED_SINCE = 5
+"""The version that has the tables of `searches`."""
 
 
 def version(connection: sqlite3.Connection) -> int:

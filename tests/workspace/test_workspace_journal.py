@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from kling_nb.errors import InvalidRequest, WorkspaceError
 from kling_nb.records import Failure, ImageRecord, Reference, TaskRecord
-from kling_nb.workspace import rows
 from kling_nb.workspace.journal import Journal
 
 # ---- round trip ----------------------------------------------------------------------------------
@@ -215,26 +214,6 @@ def test_newest_come_first_and_a_limit_cuts_the_oldest(journal, record):
     assert journal.newest(limit=0) == []
     assert [task.id[-1] for task in journal.newest("cat", limit=1)] == ["5"]
     assert journal.count() == 5
-
-
-@given(
-    st.lists(st.text('aAkK\u212aßsſ%_!"\\ é', max_size=6), max_size=4),
-    st.text('aAkKsSé%_!"\\ ', min_size=1, max_size=3),
-)
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_what_sql_leaves_out_does_not_mention_it(tmp_path, record, prompts, search):
-    journal = Journal(tmp_path / f"{next(COUNT)}.sqlite3")
-    records = [record(number, request={"prompt": prompt}) for number, prompt in enumerate(prompts, 1)]
-    journal.insert(records)
-    expected = [each.id for each in records if rows.mentions(each, search)] if search.strip() else None
-    found = sorted(task.id for task in journal.newest(search))
-    assert expected is None or found == sorted(expected)
-    journal.close()
-
-
-def test_a_search_of_very_many_words_is_still_a_search(journal, record):
-    journal.insert([record()])
-    assert [task.id for task in journal.newest("cat " * 3000)] == [record().id]
 
 
 def test_unfinished_is_what_something_remains_to_be_done_for(journal, record):

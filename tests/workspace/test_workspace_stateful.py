@@ -21,6 +21,7 @@ from hypothesis.stateful import (
 
 from kling_nb.errors import InvalidRequest, WorkspaceError
 from kling_nb.records import URLS_LIVE, Failure, ImageRecord, Spent, TaskRecord
+from kling_nb.workspace import searches
 from kling_nb.workspace.journal import Journal
 from kling_nb.workspace.leases import HELD_UP
 from kling_nb.workspace.owners import UNREACHABLE, this_process
@@ -384,6 +385,12 @@ class Kernels(RuleBasedStateMachine):
 
 
 ALWAYS = settings(derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture(autouse=True)
+def folding_early(monkeypatch):
+    """Searches of histories this short meet tasks that are folded, and tasks that are not."""
+    monkeypatch.setattr(searches, "READ_IN_FULL", 3)
 
 
 def test_kernels_that_share_a_journal():
