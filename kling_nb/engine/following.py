@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from kling_nb import errors
 from kling_nb.engine import backoff, polling
-from kling_nb.engine.jobs import Job, after_look
+from kling_nb.engine.jobs import Job, after_look, ended_since
 from kling_nb.records import UNDER_WAY, Failure, TaskState
 from kling_nb.remote.client import ListUnavailable
 
@@ -176,6 +176,7 @@ class Follower:
         """Take what a list says of the tasks followed; return the due ones that it does not name."""
         states = {state.task_id: state for state in listed}
         told: set[str] = set()
+        doubted: list[Job] = []
         with self._runner.changed:
             followed = list(self._followed.values())
         ended = [job for job in followed if self._has_ended(job, states.get(job.record.task_id or ""))]
@@ -190,8 +191,12 @@ class Follower:
             if state is None or (state.task_status == "succeeded" and not state.images):
                 continue
             self._take(job, state)
-            if state.task_status not in UNDER_WAY or self._trusts_list(job):
-                told.add(job.record.id)
+            if state.task_status in UNDER_WAY and not self._trusts_list(job):
+                doubted.append(job)
+            told.add(job.record.id)
+        if doubted:
+            # One at a time: asked for all of them, a good list would be late to be asked again.
+            told.remove(max(doubted, key=lambda job: job.listed).record.id)
         for state in listed:
             self._runner.found(state)
         return [job for job in due if job.record.id not in told]
@@ -232,8 +237,8 @@ class Follower:
             self._not_found(job, error)
             return
         self._failures = 0
-        if job.listed >= LIST_TRUST and state.task_status not in UNDER_WAY:
-            self._list_lags += 1
+        if job.listed >= LIST_TRUST and not ended_since(job.record, state, job.unfinished_at):
+            self._list_lags += state.task_status not in UNDER_WAY
             self._lists = self._lists and self._list_lags < LIST_LAGS
         job.listed = 0
         if self._has_ended(job, state):

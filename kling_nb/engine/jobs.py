@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from kling_nb import errors
 from kling_nb.key import Secret
-from kling_nb.records import ENDED, Failure, ImageRecord, SlotLimit, TaskRecord, TaskState
+from kling_nb.records import ENDED, UNDER_WAY, Failure, ImageRecord, SlotLimit, TaskRecord, TaskState
 from kling_nb.remote.envelopes import one_line
 from kling_nb.remote.pieces import Sent
 
@@ -260,6 +260,9 @@ def after_look(record: TaskRecord, state: TaskState, now: float, unfinished_at: 
         status = "processing"
     if record.task_status == "succeeded" != status:
         return replace(record, images=merge_images(record, state), failure=None)
+    if status in UNDER_WAY and status == record.task_status and record.task_id:
+        # As it was, which is what most looks find.
+        return record if status == "submitted" or record.processing_at else replace(record, processing_at=now)
     record = replace(record, task_status=status, task_id=record.task_id or state.task_id)
     if status == "processing" and record.processing_at is None:
         record = replace(record, processing_at=now)
@@ -277,12 +280,22 @@ def after_look(record: TaskRecord, state: TaskState, now: float, unfinished_at: 
     return record
 
 
+def ended_since(record: TaskRecord, state: TaskState, unfinished_at: float) -> bool:
+    """Tell whether a task ended, by the gateway's clock, after it was seen not to have ended. Pure."""
+    at = _changed_at(record, state)
+    return state.task_status in ENDED and at is not None and at > unfinished_at
+
+
 def _ended_at(record: TaskRecord, state: TaskState, now: float, unfinished_at: float) -> float:
     """Return when a task ended: as the gateway's clock has it where that can be so, for it is noticed later."""
+    at = _changed_at(record, state)
+    return now if at is None or not max(record.submitted_at or 0.0, unfinished_at) < at < now else at
+
+
+def _changed_at(record: TaskRecord, state: TaskState) -> float | None:
     if record.submitted_at is None or state.created_at is None or state.updated_at is None:
-        return now
-    at = record.submitted_at + state.updated_at - state.created_at
-    return at if max(record.submitted_at, unfinished_at) < at < now else now
+        return None
+    return record.submitted_at + state.updated_at - state.created_at
 
 
 def merge_images(record: TaskRecord, state: TaskState) -> tuple[ImageRecord, ...]:

@@ -4,6 +4,7 @@ import gc
 import random
 import threading
 import weakref
+from itertools import pairwise
 
 import pytest
 
@@ -295,6 +296,38 @@ class TestFollowing:
         bench.sandbox.release()
         assert set(bench.settle(*jobs)) == {"succeeded"}
         assert (bench.lists, bench.looks >= 4) == (0, True)
+
+    def test_a_list_is_not_given_up_for_what_ended_after_it(self, tmp_path, make_bench, monkeypatch, eventually):
+        monkeypatch.setattr(following, "LIST_LAGS", 1)
+        with Sandbox(tmp_path / "slow", slots=500, seconds=100, images="constant") as sandbox:
+            bench = make_bench(at=sandbox)
+            jobs = bench.submit_many(8, limit=500, poll=0.01)
+            bench.until(lambda: all(job.record.task_id for job in jobs))
+            real = bench.client.query
+
+            def query(some_id):
+                sandbox.finish()
+                return real(some_id)
+
+            bench.client.query = query
+            assert set(bench.settle(*jobs)) == {"succeeded"}
+            bench.client.query = real
+            more = bench.submit_many(8, limit=500, poll=0.01)
+            bench.until(lambda: all(job.record.task_id for job in more))
+            before = bench.lists
+            eventually(lambda: bench.lists > before)
+            sandbox.finish()
+            bench.settle(*more)
+            bench.close()
+
+    def test_a_list_that_is_doubted_is_checked_with_one_task_at_a_time(self, bench, eventually):
+        jobs = self.many_under_way(bench, 8, poll=0.01)
+        eventually(lambda: bench.looks >= 3)
+        paths = [each.path for each in bench.seen("GET")]
+        single = [not path.endswith("multi-image2image") for path in paths]
+        assert not any(one and other for one, other in pairwise(single))
+        bench.sandbox.release()
+        assert set(bench.settle(*jobs)) == {"succeeded"}
 
     def test_tasks_that_the_list_leaves_out_are_asked_for(self, bench):
         jobs = self.many_under_way(bench, 6)
