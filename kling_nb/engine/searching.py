@@ -118,7 +118,7 @@ class Searcher:
 
     def found(self, state: TaskState) -> bool:
         """Take up the task that a state is of, if it is one that is looked for."""
-        if state.external_task_id is None:
+        if state.external_task_id is None or not self._searches:
             return False
         with self._runner.changed:
             searches = list(self._searches.values())

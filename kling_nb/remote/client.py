@@ -12,8 +12,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Generator
-from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -22,7 +21,7 @@ from kling_nb import errors
 from kling_nb._version import __version__
 from kling_nb.key import Secret
 from kling_nb.records import TaskState
-from kling_nb.remote import envelopes, refusals
+from kling_nb.remote import envelopes, heads, refusals
 from kling_nb.remote.patience import Patience
 from kling_nb.remote.pieces import Sent, content_of, headers_of
 from kling_nb.settings import API_PATH, is_loopback
@@ -33,8 +32,6 @@ MAX_ANSWER = 64_000_000
 IDLE = 3.0
 """Seconds that a connection is kept for the next request. Many servers hang up after five: a create that
 meets the hanging up would count as lost."""
-LONGEST_WAIT = 300.0
-"""Seconds; a gateway that asks for a longer pause is asked again all the same."""
 
 _NEVER_LEFT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError, httpx.PoolTimeout)
 
@@ -111,6 +108,12 @@ def _log_discreetly() -> None:
         logging.getLogger(name).addFilter(_discreet)
 
 
+@functools.lru_cache(maxsize=100)
+def _parsed(url: str) -> httpx.URL:
+    """Return an address in httpx's own form: taking it apart costs as much as the rest of a request's head."""
+    return httpx.URL(url)
+
+
 @functools.cache
 def tls_context() -> ssl.SSLContext:
     """Return the one TLS context of this process; building it costs more than a request."""
@@ -141,6 +144,8 @@ class Client:
         self._timeouts = timeouts or Timeouts()
         self._patience = Patience()
         self._told: tuple[float, float] | None = None
+        self._reading = threading.Lock()
+        self._read_before: dict[str, tuple[Any, TaskState]] = {}
         parts = urlsplit(base_url)
         loopback = is_loopback(parts.hostname or "")
         if parts.scheme != "https" and not loopback:
@@ -252,7 +257,8 @@ class Client:
             As `query`.
         """
         status, envelope = self._get(f"{self._url}?pageNum={page}&pageSize={size}")
-        tasks = envelopes.read_tasks(envelope.data) if envelope.ok and status < 300 else None
+        with self._reading:
+            tasks = envelopes.read_tasks(envelope.data, self._read_before) if envelope.ok and status < 300 else None
         if tasks is not None:
             return tasks
         error = refusals.error_for(status, envelope)
@@ -324,7 +330,7 @@ class Client:
         )
         request = self._http.build_request(
             method,
-            url,
+            _parsed(url),
             headers=headers_of(body),
             content=content_of(body),
             timeout=timeout,
@@ -337,8 +343,8 @@ class Client:
                 content = self._read(answer)
         finally:
             del _asking.key
-        self._told = _date(answer.headers.get("Date")) or self._told
-        return answer.status_code, content, _seconds(answer.headers.get("Retry-After"))
+        self._told = heads.date(answer.headers.get("Date")) or self._told
+        return answer.status_code, content, heads.pause(answer.headers.get("Retry-After"))
 
     @property
     def time_there(self) -> float | None:
@@ -356,20 +362,6 @@ class Client:
             if time.monotonic() > deadline:
                 raise httpx.ReadTimeout("the answer did not end")
         return b"".join(pieces)
-
-
-def _date(header: str | None) -> tuple[float, float] | None:
-    """Read a Date header; return it with when it was read, on a clock that nobody sets."""
-    try:
-        return parsedate_to_datetime(header or "").timestamp(), time.monotonic()
-    except (ValueError, OverflowError):
-        return None
-
-
-def _seconds(header: str | None) -> float | None:
-    """Read a Retry-After in seconds; as a date it says no more than the queue's own patience."""
-    text = (header or "").strip()
-    return min(float(text), LONGEST_WAIT) if text.isascii() and text.isdigit() else None
 
 
 def _host(url: str) -> str:

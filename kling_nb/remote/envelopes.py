@@ -138,13 +138,15 @@ def read_task(data: Any, request_id: str | None = None) -> TaskState | None:
     )
 
 
-def read_tasks(data: Any) -> list[TaskState] | None:
+def read_tasks(data: Any, read_before: dict[str, tuple[Any, TaskState]] | None = None) -> list[TaskState] | None:
     """Read the tasks of a list answer.
 
     Parameters
     ----------
     data : object
         `Envelope.data`.
+    read_before : dict, optional
+        What the last list said, and what was read from it; most of a list is as it was. Brought up to date.
 
     Returns
     -------
@@ -155,8 +157,18 @@ def read_tasks(data: Any) -> list[TaskState] | None:
         data = next((data[name] for name in ("tasks", "items", "list", "records") if name in data), None)
     if not isinstance(data, list):
         return None
-    tasks = [read_task(item) for item in data]
-    known = [task for task in tasks if task is not None]
+    before = {} if read_before is None else read_before
+    after: dict[str, tuple[Any, TaskState]] = {}
+    known = []
+    for item in data:
+        name = str(item.get("task_id")) if isinstance(item, dict) else ""
+        said, task = before.get(name, (None, None))
+        task = task if said == item else read_task(item)
+        if task is not None:
+            known.append(task)
+            after[name] = (item, task)
+    before.clear()
+    before.update(after)
     return None if data and not known else known
 
 
@@ -230,8 +242,10 @@ def seconds(value: Any) -> float | None:
 
 def one_line(text: Any, length: int = MESSAGE_LENGTH) -> str:
     """Return text from outside as one printable line of a sane length."""
-    words = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * length]).split()
-    line = " ".join(words)
+    head = str(text)[: 4 * length]
+    if not head.isprintable():
+        head = "".join(c if c.isprintable() else " " for c in head)
+    line = " ".join(head.split())
     return line if len(line) <= length else line[: length - 1] + "…"
 
 

@@ -35,8 +35,11 @@ INSERT = f"INSERT INTO tasks ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + nam
 # process has taken over meanwhile is that process's to write. One that nobody has in hand any more was let go
 # of when nothing was known to be left to do for it: what turns up later is written down, unless somebody found
 # another task in the meantime.
+# What a task was planned as stays as it is, and so do the indexes over that: they need not be written anew.
+_PLANNED = ("id", "gateway", "external_task_id", "digest", "created_at", "model_name", "prompt", "n")
+_BECOME = [name for name in COLUMNS if name not in _PLANNED]
 UPSERT = (
-    f"{INSERT} ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in COLUMNS)} "
+    f"{INSERT} ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _BECOME)} "
     "WHERE tasks.owner IN (excluded.owner, :me) "
     "OR (tasks.owner = '' AND (tasks.task_id IS NULL OR tasks.task_id = excluded.task_id))"
 )
