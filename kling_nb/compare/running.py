@@ -1,5 +1,6 @@
 """Asking for what a comparison lacks, in its own random order, and waiting for all of it."""
 
+import functools
 import random
 import threading
 import time
@@ -209,7 +210,7 @@ class Run:
         runner = self._session.gateway.runner
         journal = self._session.workspace.journal
         for model_name in {record.model_name for record, _ in claimed}:
-            runner.learn(model_name, journal.durations(self.comparison.gateway, model_name))
+            runner.learn(model_name, functools.partial(journal.durations, self.comparison.gateway, model_name))
         for record, sample in claimed:
             self.jobs[record.digest, sample] = job = self._session.job_of(record)
             runner.submit(job)

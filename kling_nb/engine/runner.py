@@ -364,11 +364,12 @@ class Runner:
         with self.changed:
             return list(self._durations.get(model_name, ()))
 
-    def learn(self, model_name: str, durations: Iterable[float]) -> None:
-        """Add how long tasks of a model took in earlier kernels, unless that is known already."""
-        with self.changed:
-            if model_name not in self._durations:
-                self._durations[model_name] = deque(durations, maxlen=50)
+    def learn(self, model_name: str, look_up: Callable[[], Iterable[float]]) -> None:
+        """Have it looked up how long tasks of a model took in earlier kernels, unless that is known already."""
+        if model_name not in self._durations:
+            durations = deque(look_up(), maxlen=50)
+            with self.changed:
+                self._durations.setdefault(model_name, durations)
 
     def _learn(self, job: Job) -> None:
         record = job.record

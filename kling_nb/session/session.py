@@ -136,7 +136,8 @@ class Session:
             without_bytes = tuple(replace(reference, data=None) for reference in record.references)
             task = Task(self, replace(record, references=without_bytes), job)
             with interruptible(task):
-                runner.learn(record.model_name, self.workspace.journal.durations(record.gateway, record.model_name))
+                taken = functools.partial(self.workspace.journal.durations, record.gateway, record.model_name)
+                runner.learn(record.model_name, taken)
                 runner.submit(job)
         except BaseException as error:
             if in_hand(record.id):

@@ -168,15 +168,15 @@ class Journal:
         """
         # What is no text (half a surrogate pair) cannot be asked for, and names nothing.
         some_id = some_id.encode(errors="replace").decode()
-        exact = self._select("WHERE id = ?1 OR task_id = ?1 OR external_task_id = ?1 ORDER BY id DESC", [some_id])
+        # The plus signs here and below have SQLite take the index that leads to few, not one that only sorts.
+        exact = self._select("WHERE id = ?1 OR task_id = ?1 OR external_task_id = ?1 ORDER BY +id DESC", [some_id])
         if exact:
             return exact[0]
         if len(some_id) < 4:
             return None
         pattern = _escape(some_id)
-        near = self._select(
-            "WHERE id LIKE ?1 ESCAPE '!' OR id LIKE ?2 ESCAPE '!' LIMIT 2", [f"{pattern}%", f"%{pattern}"]
-        )
+        ids = "SELECT id FROM tasks WHERE id LIKE ?1 ESCAPE '!' OR id LIKE ?2 ESCAPE '!' LIMIT 2"
+        near = self._select(f"WHERE id IN ({ids})", [f"{pattern}%", f"%{pattern}"])
         return near[0] if len(near) == 1 else None
 
     def newest(self, search: str = "", limit: int | None = None) -> list[TaskRecord]:
@@ -246,7 +246,7 @@ class Journal:
         Images that never came are given up when their URLs are dead.
         """
         dead = "task_status = 'succeeded' AND finished_at IS NOT NULL AND finished_at < ?"
-        return self._select(f"WHERE {_OPEN} AND NOT ({dead}) ORDER BY created_at, id", [self._clock() - URLS_LIVE])
+        return self._select(f"WHERE {_OPEN} AND NOT ({dead}) ORDER BY +created_at, id", [self._clock() - URLS_LIVE])
 
     def known(self, record: TaskRecord, limit: int = 20) -> list[TaskRecord]:
         """Return tasks that the gateway is known to have made for the account of another task, newest first.
@@ -261,7 +261,7 @@ class Journal:
         if not record.account:
             return []
         clause = (
-            "WHERE gateway = ? AND account = ? AND task_id IS NOT NULL AND id != ? AND submitted_at IS NOT NULL "
+            "WHERE +gateway = ? AND account = ? AND task_id IS NOT NULL AND id != ? AND submitted_at IS NOT NULL "
             "ORDER BY created_at DESC, id DESC LIMIT ?"
         )
         return self._select(clause, [record.gateway, record.account, record.id, limit])
@@ -295,7 +295,7 @@ class Journal:
         Longer than an hour took only those that a later kernel collected, and they say nothing.
         """
         found = self._database.read(
-            f"SELECT {until} - submitted_at FROM tasks WHERE gateway = ? AND model_name = ? "  # noqa: S608 - our own names
+            f"SELECT {until} - submitted_at FROM tasks WHERE +gateway = ? AND model_name = ? "  # noqa: S608 - our own names
             f"AND task_status = 'succeeded' AND {until} > submitted_at AND {until} < submitted_at + 3600 "
             "ORDER BY created_at DESC LIMIT ?",
             [gateway, model_name, limit],

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from kling_nb.records import TaskRecord
-from kling_nb.workspace import rows
+from kling_nb.workspace import rows, schema
 from kling_nb.workspace.database import Database
 from kling_nb.workspace.owners import is_free, this_process
 
@@ -19,16 +19,12 @@ HELD_UP = 900.0
 """Seconds for which a task that nobody follows is thought to hold slots at the gateway."""
 _FORGOTTEN = 30 * 86_400.0
 
+_POOL = f"{schema.HOLDING} AND gateway = ? AND model_name = ?"
 _THEIRS = (
-    "SELECT tasks.owner, beat_at, sum(n) AS n FROM tasks LEFT JOIN kernels ON kernels.owner = tasks.owner "
-    "WHERE saved_at IS NULL AND task_status NOT IN ('failed', 'cancelled') AND gateway = ? AND model_name = ? "
-    "AND task_status IN ('sending', 'submitted', 'processing') AND tasks.owner != ? GROUP BY tasks.owner"
+    "SELECT tasks.owner, beat_at, sum(n) AS n FROM tasks LEFT JOIN kernels ON kernels.owner = tasks.owner "  # noqa: S608
+    f"WHERE {_POOL} AND task_status != 'uncertain' AND tasks.owner != ? GROUP BY tasks.owner"
 )
-_GHOSTS = (
-    "SELECT coalesce(sum(n), 0) AS n FROM tasks WHERE saved_at IS NULL AND task_status NOT IN ('failed', 'cancelled') "
-    "AND gateway = ? AND model_name = ? AND task_status IN ('sending', 'submitted', 'processing', 'uncertain') "
-    "AND sent_at > ?"
-)
+_GHOSTS = f"SELECT coalesce(sum(n), 0) AS n FROM tasks WHERE {_POOL} AND sent_at > ?"  # noqa: S608
 
 
 class Begun(NamedTuple):

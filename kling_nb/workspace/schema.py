@@ -10,6 +10,9 @@ from pathlib import Path
 
 from kling_nb.errors import WorkspaceError
 
+HOLDING = "saved_at IS NULL AND task_status IN ('sending', 'submitted', 'processing', 'uncertain')"
+"""What may hold slots at the gateway. In the words of the index over it, without which SQLite does not use that."""
+
 
 def _first(connection: sqlite3.Connection) -> None:
     connection.execute(
@@ -156,6 +159,17 @@ def _ratings(connection: sqlite3.Connection) -> None:
 
 
 def _fifth(connection: sqlite3.Connection) -> None:
+    _indexes(connection)
+    _searches(connection)
+
+
+def _indexes(connection: sqlite3.Connection) -> None:
+    # For what is asked for with every task that is sent, however long the history is.
+    connection.execute(f"CREATE INDEX tasks_holding ON tasks (gateway, model_name, owner, n) WHERE {HOLDING}")
+    connection.execute("CREATE INDEX tasks_by_external_task_id ON tasks (external_task_id)")
+
+
+def _searches(connection: sqlite3.Connection) -> None:
     connection.execute(
         "CREATE TABLE search_texts (id TEXT PRIMARY KEY, created_at REAL NOT NULL, text TEXT NOT NULL) WITHOUT ROWID"
     )
