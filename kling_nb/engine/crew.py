@@ -10,6 +10,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from kling_nb.engine.changed import Changed
+
 
 class Crew:
     """At most ``size`` threads that take work in order.
@@ -27,7 +29,7 @@ class Crew:
         self._size = size
         self._work: deque[Callable[[], None]] = deque()
         self._threads: list[threading.Thread] = []
-        self._changed = threading.Condition()
+        self._changed = Changed()
         self._idle = 0
         self._stopped = False
 
@@ -71,7 +73,8 @@ class Crew:
                 # Counted under the lock together with the taking: a thread that has work is never taken for
                 # a free one, or work would wait behind it while another thread could be started.
                 self._idle += 1
-                self._changed.wait_for(lambda: self._work or self._stopped)
+                while not (self._work or self._stopped):
+                    self._changed.wait()
                 self._idle -= 1
                 if self._stopped:
                     return

@@ -1,7 +1,7 @@
 """The runner: one for each gateway and key of a process. Its threads send, follow and collect.
 
 A few sender threads, a few collector threads, one follower; all daemons, started when there is something
-to do. Everything that they share is guarded by one condition, ``changed``, which is notified at every
+to do. Everything that they share is guarded by one lock, ``changed``, which is notified at every
 step; nothing slow is done while it is held.
 """
 
@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from kling_nb.engine import writing
+from kling_nb.engine.changed import Changed
 from kling_nb.engine.collecting import Collector
 from kling_nb.engine.crew import Crew
 from kling_nb.engine.following import Follower
@@ -75,7 +76,7 @@ class Runner:
         self.thumbnail = thumbnail
         self.preview = preview
         self.clock = clock
-        self.changed = threading.Condition(threading.RLock())
+        self.changed = Changed()
         self.stopping = False
         self._cancelling = threading.RLock()
         self.jobs: dict[str, Job] = {}
@@ -167,8 +168,7 @@ class Runner:
         bool
             What ``done`` said last.
         """
-        with self.changed:
-            return self.changed.wait_for(done, timeout)
+        return self.changed.wait_for(done, timeout)
 
     def close(self, *, sending: float = 30.0, join: float = 5.0) -> "Left":
         """Stop the threads. What is under way stays in the journal, for `resume`.
@@ -314,8 +314,7 @@ class Runner:
 
     def pause(self, seconds: float) -> None:
         """Wait in one of the engine's threads, but not beyond the end of the runner."""
-        with self.changed:
-            self.changed.wait_for(lambda: self.stopping, seconds)
+        self.changed.wait_for(lambda: self.stopping, seconds)
 
     def follow(self, job: Job, state: TaskState | None = None) -> None:
         """Hand a task that is known to exist to the follower, with what is known of it."""

@@ -4,6 +4,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from kling_nb.display.words import joined, one_line, plural
+from kling_nb.engine.changed import Changed
 from kling_nb.form.coding import written_path
 from kling_nb.form.entries import Entry
 from kling_nb.form.runs import Run
@@ -30,7 +31,7 @@ class Results:
 
     def __init__(self, form: "Form") -> None:
         self._form = form
-        self._lock = threading.Condition()
+        self._lock = Changed()
         self._runs: list[Run] = []
         self._shown: set[Run] = set()
         self._bell = threading.Event()
@@ -93,8 +94,7 @@ class Results:
         def shown() -> bool:
             return self._stopped or all(run.live or run in self._shown for run in self._runs)
 
-        with self._lock:
-            return self._lock.wait_for(shown, timeout)
+        return self._lock.wait_for(shown, timeout)
 
     def stop(self, join: float) -> None:
         """End the thread."""
