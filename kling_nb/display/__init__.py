@@ -1,7 +1,8 @@
 """The display room: pure functions from records to HTML, contact sheet, text and progress.
 
-Nothing here touches disk, network, clock or IPython; Pillow is imported by the first function that needs
-pixels. A *bundle* is data by MIME type and metadata, as a ``_repr_mimebundle_`` returns them.
+Nothing here touches disk, network, clock or IPython, but that a sheet is kept where its view says; Pillow is
+imported by the first function that needs pixels. A *bundle* is data by MIME type and metadata, as a
+``_repr_mimebundle_`` returns them.
 """
 
 from kling_nb.display.bundles import Bundle, image_bundle, images_bundle, task_bundle

@@ -11,7 +11,7 @@ from kling_nb.display.layout import MAX_TILES
 from kling_nb.display.markup import block, mark, muted, page, story_html
 from kling_nb.display.metadata import plain, task_metadata
 from kling_nb.display.sheet import MAX_BYTES as SHEET_BYTES
-from kling_nb.display.sheet import sheet
+from kling_nb.display.sheet import kept_sheet
 from kling_nb.display.story import story
 from kling_nb.display.text import image_text, task_text
 from kling_nb.display.view import TaskView, Tile, asked
@@ -132,7 +132,7 @@ def _bundle(html: str, text: str, tiles: Sequence[Tile], account: dict[str, Any]
     metadata: dict[str, Any] = {"kling_nb": account}
     # A sheet is the one part that can give way; a long prompt in a script that JSON escapes needs it.
     room = MOST_BYTES - len(json.dumps([data, metadata])) - 2_000
-    jpeg = sheet(tiles, max(LEAST_SHEET, min(SHEET_BYTES, room * 3 // 4)))
+    jpeg = kept_sheet(tiles, max(LEAST_SHEET, min(SHEET_BYTES, room * 3 // 4)))
     if jpeg is not None:
         data["image/jpeg"] = b64encode(jpeg).decode("ascii")
         _, width, height = facts(jpeg)

@@ -1,5 +1,7 @@
 """One picture of all images with a caption, for where HTML does not reach: PDF, slides, previews."""
 
+import contextlib
+import hashlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -9,12 +11,15 @@ from kling_nb.display.lettering import drawable, font_of, wrapped
 from kling_nb.display.story import SANDBOX, model, ratio
 from kling_nb.display.view import TaskView, Tile, asked
 from kling_nb.display.words import joined, one_line, plural, when
-from kling_nb.imagedata import NotAnImage
+from kling_nb.imagedata import NotAnImage, facts
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
 
 MAX_BYTES = 60_000
+
+_DRAWN = 1
+"""Of all kept sheets: to be raised with any change of what is drawn."""
 
 _MARGIN = 20
 _GAP = 10
@@ -67,6 +72,46 @@ def sheet(tiles: Sequence[Tile], max_bytes: int = MAX_BYTES) -> bytes | None:
         return _within(max_bytes, shown, pictures)
     except ImportError:
         return None  # A Pillow built without FreeType cannot write, and a sheet says what it shows.
+
+
+def kept_sheet(tiles: Sequence[Tile], max_bytes: int = MAX_BYTES) -> bytes | None:
+    """Return the same as `sheet`, drawn once: drawing takes longer than all the rest of a grid together.
+
+    Parameters
+    ----------
+    tiles : sequence of Tile
+        Those of a view that keeps nothing are drawn each time.
+    max_bytes : int
+        The most bytes wanted.
+    """
+    keep = tiles[0].view.keep if tiles else None
+    if keep is None:
+        return sheet(tiles, max_bytes)
+    name = f"{_recipe(tiles[:MAX_TILES], max_bytes)}_sheet"
+    # One that cannot be read or kept is drawn.
+    with contextlib.suppress(Exception):
+        kept = keep.thumbnail(name)
+        if kept is not None:
+            facts(kept)
+            return kept
+    drawn = sheet(tiles, max_bytes)
+    if drawn is not None:
+        with contextlib.suppress(Exception):
+            keep.keep_thumbnail(name, drawn)
+    return drawn
+
+
+def _recipe(tiles: Sequence[Tile], max_bytes: int) -> str:
+    """Return a hash of everything that a sheet is drawn from."""
+    import PIL
+
+    parts: list[object] = [_DRAWN, PIL.__version__, max_bytes, len(tiles)]
+    for tile in tiles:
+        record, small = tile.view.record, tile.view.thumbnails.get(tile.index)
+        parts += [record.id, model(record), record.prompt, ratio(record), asked(record), record.sandbox]
+        parts += [when(record.created_at), aspect(record, tile.view.image(tile.index))]
+        parts += [None if small is None else hashlib.sha256(small).hexdigest()]
+    return hashlib.sha256(repr(parts).encode(errors="backslashreplace")).hexdigest()
 
 
 def _within(max_bytes: int, shown: Sequence[Tile], pictures: Sequence["Image.Image | None"]) -> bytes:

@@ -2,13 +2,21 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from kling_nb.records import ImageRecord, TaskRecord
 
 
+class Keep(Protocol):
+    """Where small pictures are kept by name; a `Workspace` is one."""
+
+    def thumbnail(self, name: str) -> bytes | None: ...  # noqa: D102
+    def keep_thumbnail(self, name: str, jpeg: bytes) -> None: ...  # noqa: D102
+
+
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """A task with everything that showing it needs, so that showing touches no disk.
+    """A task with everything that showing it needs, so that showing touches no disk but for its sheet.
 
     Parameters
     ----------
@@ -26,6 +34,8 @@ class TaskView:
         With its currency, for example ``0.22 USD``; None where it is not known.
     how_to_collect : str
         For an unfinished task, a sentence or command that brings its images.
+    keep : Keep, optional
+        Where its contact sheet is kept once it has been drawn.
     """
 
     record: TaskRecord
@@ -35,6 +45,7 @@ class TaskView:
     files: Mapping[int, str] = field(default_factory=dict)
     price: str | None = None
     how_to_collect: str = ""
+    keep: Keep | None = field(default=None, repr=False, compare=False)
 
     def image(self, index: int) -> ImageRecord:
         """Return the image with this index, or an empty record where the gateway named none."""

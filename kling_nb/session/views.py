@@ -50,6 +50,7 @@ def view_of(
         files,
         price,
         how_to_collect(record),
+        workspace,
     )
 
 

@@ -7,7 +7,7 @@
         journal.sqlite3         every task
         references/<sha256>.png  what was sent, once each
         images/2026-11-22_143005_a-cat_1.png and .json   what came back, and how it was made
-        thumbnails/<sha256>.jpg  small pictures for the grid; may be deleted
+        thumbnails/<sha256>.jpg  small pictures for the grid, and its sheet; may be deleted
         uploads/cat-1a2b3c4d.png what was dropped on a form, by its own name
 """
 

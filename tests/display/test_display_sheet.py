@@ -108,3 +108,72 @@ def test_the_bundle_carries_it_in_base64_with_size_and_alt(make_view):
         "height": image.height,
         "alt": "a cat wearing the hat (4 images, sandbox)",
     }
+
+
+# ---- kept ----------------------------------------------------------------------------------------
+
+
+class Shelf:
+    """Keeps small pictures in memory, and counts what it is asked for."""
+
+    def __init__(self, broken=False):
+        self.kept, self.broken = {}, broken
+
+    def thumbnail(self, name):
+        if self.broken:
+            raise OSError("no disk")
+        return self.kept.get(name)
+
+    def keep_thumbnail(self, name, jpeg):
+        if self.broken:
+            raise OSError("no disk")
+        self.kept[name] = jpeg
+
+
+def shown(view):
+    return base64.b64decode(task_bundle(view, now=0.0)[0]["image/jpeg"])
+
+
+def test_a_sheet_is_drawn_once(make_view, monkeypatch):
+    shelf = Shelf()
+    plain, view = make_view(n=3), make_view(n=3)
+    view = replace(view, keep=shelf)
+    first = shown(view)
+    assert first == shown(replace(plain, record=view.record))
+    assert list(shelf.kept.values()) == [first]
+    monkeypatch.setattr(sheet, "sheet", None)
+    assert shown(view) == first
+
+
+def test_whatever_is_drawn_differently_is_another_sheet(make_view, thumbs):
+    shelf = Shelf()
+    view = replace(make_view(n=3), keep=shelf)
+    record = view.record
+    views = [
+        view,
+        replace(view, thumbnails={**view.thumbnails, 0: thumbs[5]}),
+        replace(view, thumbnails={1: thumbs[1]}),
+        replace(view, record=replace(record, request={**record.request, "prompt": "other \udce9 words"})),
+        replace(view, record=replace(record, created_at=record.created_at + 60)),
+        replace(view, record=replace(record, id="20260101-000000-other")),
+        replace(view, record=replace(record, gateway="sandbox")),
+    ]
+    for number, each in enumerate(views, 1):
+        assert shown(each) == shown(replace(each, keep=None))
+        assert len(shelf.kept) == number
+
+
+@pytest.mark.parametrize("spoiled", [b"", b"no picture"])
+def test_a_kept_sheet_that_is_damaged_is_drawn_again(make_view, spoiled):
+    shelf = Shelf()
+    view = replace(make_view(n=3), keep=shelf)
+    first = shown(view)
+    [name] = shelf.kept
+    shelf.kept[name] = spoiled
+    assert shown(view) == first
+    assert shelf.kept[name] == first
+
+
+def test_where_nothing_can_be_kept_it_is_drawn(make_view):
+    view = make_view(n=3)
+    assert shown(replace(view, keep=Shelf(broken=True))) == shown(view)

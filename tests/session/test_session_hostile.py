@@ -51,7 +51,7 @@ ATTRIBUTES = {
     "th": {"width", "align"},
 }
 OURS = re.compile(
-    r"\.gitignore|journal\.sqlite3(-\w+)?|references/[0-9a-f]{64}\.(png|jpg)|thumbnails/[0-9a-f]{64}(_96)?\.jpg"
+    r"\.gitignore|journal\.sqlite3(-\w+)?|references/[0-9a-f]{64}\.(png|jpg)|thumbnails/[0-9a-f]{64}(_96|_sheet)?\.jpg"
     r"|images/\d{4}-\d\d-\d\d_\d{6}_[^\W_]\w*(-\w+)*_\d{1,2}(_\w{5})?\.(png|jpg|json)"
 )
 
