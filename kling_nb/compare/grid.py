@@ -3,6 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from kling_nb.compare.arrange import Table
@@ -29,6 +30,7 @@ Look = Callable[[Table], Pictures]
 _OVERHEAD = 700
 """Bytes of HTML for an image, besides the picture itself."""
 _LEAST = 1_500
+_THREADS = 2
 
 
 class Grid:
@@ -149,10 +151,15 @@ def _within(pictures: Pictures, part: Table) -> Pictures:
     room = MOST_BYTES - 12_000 - SHEET_BYTES * 4 // 3 - 2 * cells - others - count * _OVERHEAD
     most = max(_LEAST, room // count * 3 // 4)
     wide = 2 * image_width(part)
-    small = {}
-    for key, jpeg in pictures.thumbnails.items():
+
+    def smaller(jpeg: bytes) -> bytes | None:
         try:
-            small[key] = shrink(jpeg, wide, most)
+            return shrink(jpeg, wide, most)
         except NotAnImage:
-            continue
+            return None
+
+    # Pillow lets go of the interpreter for nearly all of it.
+    with ThreadPoolExecutor(_THREADS, "kling-shrink") as threads:
+        shrunk = zip(pictures.thumbnails, threads.map(smaller, pictures.thumbnails.values()), strict=True)
+        small = {key: jpeg for key, jpeg in shrunk if jpeg is not None}
     return Pictures(small, pictures.previews, pictures.links)

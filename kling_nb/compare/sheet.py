@@ -43,9 +43,12 @@ def table_sheet(table: Table, pictures: Pictures, title: str, max_bytes: int = M
     """
     if not pictures.thumbnails:
         return None
+    # Once for all widths: opening them takes longer than drawing.
+    opened = {key: small for key, jpeg in pictures.thumbnails.items() if (small := _opened(jpeg))}
     try:
         for width in _WIDTHS:
-            data = thumbnails.encode(_Sheet(table, pictures, width).draw(title), max_bytes)
+            resized = {key: _resized(image, width) for key, image in opened.items()}
+            data = thumbnails.encode(_Sheet(table, resized, width).draw(title), max_bytes)
             if len(data) <= max_bytes:
                 break
     except ImportError:
@@ -56,10 +59,10 @@ def table_sheet(table: Table, pictures: Pictures, title: str, max_bytes: int = M
 class _Sheet:
     """A sheet with pictures of one width."""
 
-    def __init__(self, table: Table, pictures: Pictures, width: int) -> None:
+    def __init__(self, table: Table, pictures: dict[tuple[str, int], "Image.Image"], width: int) -> None:
         self._table = table
         self._width = width
-        self._pictures = {key: small for key, jpeg in pictures.thumbnails.items() if (small := _opened(jpeg, width))}
+        self._pictures = pictures
         most = max(
             (len(images_of(task)) for row in table.cells for each in row if each for task in each.samples), default=1
         )
@@ -130,13 +133,16 @@ class _Sheet:
             draw.text((left, top + number * _HEIGHT), word, fill=_INK, font=font_of(_SIZE))
 
 
-def _opened(jpeg: bytes, width: int) -> "Image.Image | None":
-    from PIL import Image
-
+def _opened(jpeg: bytes) -> "Image.Image | None":
     try:
-        image = thumbnails.decode(jpeg, 2 * width)
+        return thumbnails.decode(jpeg, 2 * _WIDTHS[0])
     except NotAnImage:
         return None
+
+
+def _resized(image: "Image.Image", width: int) -> "Image.Image":
+    from PIL import Image
+
     return image.resize((width, max(1, round(width * image.height / image.width))), Image.Resampling.HAMMING)
 
 
