@@ -94,7 +94,7 @@ print(json.dumps(found))
 
 
 def first(short):
-    rounds = 1 if short else 5
+    rounds = 1 if short else 3
     with processes.folder() as folder, processes.Server("sink") as sink:
         picture = processes.small_reference(folder)
         settings = {"KLING_BASE_URL": sink.base_url, "KLING_API_KEY": "anything", "IPYTHONDIR": str(folder / "ipython")}
@@ -210,7 +210,7 @@ print(json.dumps({"seconds": seconds, "bytes": size}))
 
 
 def grid(short):
-    side, rounds, others = (512, 1, 1) if short else (2048, 3, 2)
+    side, rounds = (512, 1) if short else (2048, 3)
     name = f"grid of nine noisy {side}² results"
     names = {
         "pillow": "display() of nine PIL images",
@@ -229,7 +229,7 @@ def grid(short):
         results, missing = figures.interleaved(rounds, contenders), {}
         for who in names:
             try:
-                results |= figures.interleaved(others, {who: lambda who=who: shown(who)})
+                results |= figures.interleaved(1, {who: lambda who=who: shown(who)})
             except processes.Failed as error:
                 missing[who] = str(error).splitlines()[-1][:80]
     kept, cold = (median([each["seconds"] for each in results[who]]) for who in ("kept", "cold"))
@@ -249,8 +249,7 @@ def grid(short):
         if who in missing:
             rows.append(left_out(name, spoken, "", f"{spoken} is not to be had here: {missing[who]}"))
             continue
-        # The first time may have compiled what was just installed.
-        theirs, bytes_ = (min(each[what] for each in results[who]) for what in ("seconds", "bytes"))
+        theirs, bytes_ = results[who][0]["seconds"], results[who][0]["bytes"]
         reached = f"{kept / theirs:.3f} × time ({theirs:.1f} s), {size / bytes_:.4f} × bytes ({bytes_ / 1e6:.1f} MB)"
         rows.append(Row(name, spoken, "", reached))
     return rows
@@ -329,7 +328,9 @@ for number in range(plan["count"]):
         created_at=at, sent_at=at, submitted_at=at, finished_at=at + 30, saved_at=at + 31, task_id=str(number),
         task_status="succeeded", images=(image,)))
 kling.session.workspace.journal.insert(records)
-print("{}")
+begun = time.perf_counter()
+kling.tasks(search=plan["words"])
+print(json.dumps({"folded": time.perf_counter() - begun}))
 """
 
 LOOK = """
@@ -366,7 +367,7 @@ def history(short):
     words = f"picture {count // 2}"
     with processes.folder() as folder:
         plan = {"folder": str(folder / "runs"), "count": count, "words": words}
-        processes.python(HISTORY, plan)
+        folded = processes.python(HISTORY, plan)["folded"]
         results = [processes.python(LOOK, plan) for _ in range(rounds)]
     opened, page, search = (median([each[what] for each in results]) for what in ("opened", "page", "search"))
     hand = [median([each["hand"][place] for each in results]) for place in range(3)]
@@ -378,7 +379,8 @@ def history(short):
             f"{opened:.0f}, {page:.0f}, {search:.0f} ms",
             opened <= 50 and page <= 50 and search <= 200,
             f"by hand {hand[0]:.0f}, {hand[1]:.0f}, {hand[2]:.0f} ms; the first page of kling.tasks(limit=20) "
-            f"{median([each['few'] for each in results]):.0f} ms",
-            {"runs": results},
+            f"{median([each['few'] for each in results]):.0f} ms; the first search after all of it was written at once, which "
+            f"folds its text, {folded:.1f} s",
+            {"folded": folded, "runs": results},
         )
     ]
