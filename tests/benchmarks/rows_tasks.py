@@ -62,9 +62,12 @@ class Race:
         reached = f"{makespan:.2f} ×"
         holds = at_most(makespan, self.limit)
         figure = f"≤ {self.limit} ×"
+        late = median([each["late"] for each in self.results["ours"]])
+        behind = figures.lossless([n for _, n in self.tasks], [each + late for each in self.times], SLOTS) / self.bound
         note = (
-            f"a queue that loses no time and does not know the future takes {lossless:.2f} × for this draw; "
-            f"the mean end was noticed after {median([each['late'] for each in self.results['ours']]) * 1000:.0f} ms"
+            f"a queue that loses no time and does not know the future takes {lossless:.2f} × for this draw, and "
+            f"{behind:.2f} × where it hears of each end {late * 1000:.0f} ms late, as ours did on average with "
+            f"{_questions(self.results['ours'], len(self.tasks)):.1f} status requests a task"
         )
         if refusals:
             share = 100 * median([each["refused"] for each in self.results["ours"]]) / len(self.tasks)
@@ -108,8 +111,12 @@ def makespan_small(short):
     return [*race.rows(refusals=False), used, _asked(race.results["ours"], count)]
 
 
+def _questions(results, count):
+    return median([(each["lists"] + each["queries"]) / count for each in results])
+
+
 def _asked(results, count):
-    asked = median([(each["lists"] + each["queries"]) / count for each in results])
+    asked = _questions(results, count)
     return Row("status requests, with the list", "tasks", "≤ 2 a task", f"{asked:.2f} a task", at_most(asked, 2.0))
 
 
