@@ -3,7 +3,6 @@
 import json
 from base64 import b64encode
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from kling_nb.compare.arrange import Table
@@ -20,6 +19,7 @@ from kling_nb.display.story import SANDBOX
 from kling_nb.display.words import esc, esc_advice, joined
 from kling_nb.errors import InvalidRequest
 from kling_nb.imagedata import NotAnImage, facts
+from kling_nb.parallel import in_parallel
 from kling_nb.request.problems import shown
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ Look = Callable[[Table], Pictures]
 _OVERHEAD = 700
 """Bytes of HTML for an image, besides the picture itself."""
 _LEAST = 1_500
-_THREADS = 2
 
 
 class Grid:
@@ -159,7 +158,6 @@ def _within(pictures: Pictures, part: Table) -> Pictures:
             return None
 
     # Pillow lets go of the interpreter for nearly all of it.
-    with ThreadPoolExecutor(_THREADS, "kling-shrink") as threads:
-        shrunk = zip(pictures.thumbnails, threads.map(smaller, pictures.thumbnails.values()), strict=True)
-        small = {key: jpeg for key, jpeg in shrunk if jpeg is not None}
+    shrunk = zip(pictures.thumbnails, in_parallel(smaller, pictures.thumbnails.values()), strict=True)
+    small = {key: jpeg for key, jpeg in shrunk if jpeg is not None}
     return Pictures(small, pictures.previews, pictures.links)

@@ -9,6 +9,7 @@ from kling_nb.compare.states import state
 from kling_nb.display import thumbnails
 from kling_nb.display.lettering import drawable, font_of, wrapped
 from kling_nb.imagedata import NotAnImage
+from kling_nb.parallel import in_parallel
 
 if TYPE_CHECKING:
     from PIL import Image, ImageDraw
@@ -44,7 +45,8 @@ def table_sheet(table: Table, pictures: Pictures, title: str, max_bytes: int = M
     if not pictures.thumbnails:
         return None
     # Once for all widths: opening them takes longer than drawing.
-    opened = {key: small for key, jpeg in pictures.thumbnails.items() if (small := _opened(jpeg))}
+    all_opened = in_parallel(_opened, pictures.thumbnails.values())
+    opened = {key: image for key, image in zip(pictures.thumbnails, all_opened, strict=True) if image is not None}
     try:
         for width in _WIDTHS:
             resized = {key: _resized(image, width) for key, image in opened.items()}

@@ -1,10 +1,12 @@
 """From anything that a notebook holds to references, checked and ready to send."""
 
+import functools
 import hashlib
 from typing import Any
 
 from kling_nb import imagedata
 from kling_nb.errors import InvalidRequest
+from kling_nb.parallel import in_parallel
 from kling_nb.records import MAX_SUBJECTS, Reference, Role
 from kling_nb.request import prepare
 from kling_nb.request.fitting import Encoded
@@ -51,16 +53,32 @@ def collect(value: Any, role: Role, *, name: str | None = None, fit: bool = Fals
     InvalidRequest
         Naming the image, what is wrong with it and what would do.
     """
-    found: list[Reference] = []
+    found: list[Leaf] = []
     most = MAX_SUBJECTS if role == "subject" else MAX_COLLECTED
+    unreadable: Unsuitable | None = None
     try:
         for leaf in leaves(value, Place(name or None)):
             _check_count(len(found), most, role, name)
-            found.append(_reference(leaf, role, fit=fit))
+            found.append(leaf)
     except Unsuitable as problem:
-        label = _label(role, start + len(found), problem.name)
-        raise InvalidRequest(f"{label} {problem.clause}") from None
-    return found
+        unreadable = problem
+    # A picture from a camera takes a twentieth of a second to decode.
+    outcomes = in_parallel(functools.partial(_attempt, role=role, fit=fit), found)
+    if unreadable is not None:
+        outcomes.append(unreadable)
+    references = []
+    for index, outcome in enumerate(outcomes, start):
+        if isinstance(outcome, Unsuitable):
+            raise InvalidRequest(f"{_label(role, index, outcome.name)} {outcome.clause}")
+        references.append(outcome)
+    return references
+
+
+def _attempt(leaf: Leaf, role: Role, *, fit: bool) -> Reference | Unsuitable:
+    try:
+        return _reference(leaf, role, fit=fit)
+    except Unsuitable as problem:
+        return problem
 
 
 def _reference(leaf: Leaf, role: Role, *, fit: bool) -> Reference:
