@@ -17,7 +17,7 @@ OTHERS = {"jupysql": "sql", "bigquery-magics": "bigquery_magics", "jupyter-ai ma
 
 
 def load(short):
-    rounds = 3
+    rounds = 2
     with processes.folder() as folder:
 
         def loaded(extension):

@@ -91,7 +91,7 @@ class Race:
 
 
 def makespan_small(short):
-    count, rounds, sampled = (30, 1, 1) if short else (200, 2, 8)
+    count, rounds, sampled = (30, 1, 1) if short else (200, 2, 4)
     mean = 0.3 if short else 1.0
     race = Race(f"{count} tasks of n=1", [1] * count, figures.lognormal(SEED, count, mean, 0.5), 1.08, rounds, sampled)
     cost = [
