@@ -103,6 +103,13 @@ def searched(record: TaskRecord) -> str:
     return folded("\n".join((record.prompt, record.model_name, record.task_status, *names, *ids)))
 
 
+def searched_in(row: Mapping[str, Any]) -> str:
+    """Return the same of a row, of which nothing else is read: there may be a hundred thousand."""
+    names = (item["name"] for item in json.loads(row["reference_list"]))
+    ids = (row["id"], row["task_id"] or "", row["external_task_id"])
+    return folded("\n".join((row["prompt"], row["model_name"], row["task_status"], *names, *ids)))
+
+
 def folded(text: str) -> str:
     """Return text in which upper and lower case, and two ways to write an accent, are alike in every script."""
     # A Mac writes the accents of file names as characters of their own.

@@ -14,12 +14,16 @@ from kling_nb.workspace.database import Database
 
 READ_IN_FULL = 100
 """So many tasks may be named before a search folds them: it does not write for a few."""
-_AT_ONCE = 2_000
+_AT_ONCE = 5_000
 """Tasks that are folded in one commit, so that other kernels need not wait for all of them."""
 _MOST_WORDS = 20
 """Of a search are looked for in SQL, which takes no condition of any length."""
 
 _STALE = "SELECT * FROM tasks WHERE id IN (SELECT id FROM search_stale)"
+_FIRST_STALE = (
+    "SELECT search_stale.id AS stale, tasks.id, created_at, prompt, model_name, task_status, reference_list, task_id, "
+    "external_task_id FROM search_stale LEFT JOIN tasks ON tasks.id = search_stale.id ORDER BY search_stale.id LIMIT ?"
+)
 _FOLD = "INSERT OR REPLACE INTO search_texts (id, created_at, text) VALUES (?, ?, ?)"
 
 
@@ -80,12 +84,7 @@ class Searches:
 
 def _fold_some(connection: sqlite3.Connection) -> None:
     # What is read and what is written as one step: nobody changes it in between.
-    ids = [(row[0],) for row in connection.execute("SELECT id FROM search_stale LIMIT ?", [_AT_ONCE])]
-    texts = []
-    for some_id in ids:
-        found = connection.execute("SELECT * FROM tasks WHERE id = ?", some_id).fetchone()
-        if found is not None:
-            record = rows.from_row(dict(found))
-            texts.append((record.id, record.created_at, rows.as_text(rows.searched(record))))
+    found = connection.execute(_FIRST_STALE, [_AT_ONCE]).fetchall()
+    texts = [(row["stale"], row["created_at"], rows.as_text(rows.searched_in(dict(row)))) for row in found if row["id"]]
     connection.executemany(_FOLD, texts)
-    connection.executemany("DELETE FROM search_stale WHERE id = ?", ids)
+    connection.execute("DELETE FROM search_stale WHERE id <= ?", [found[-1]["stale"]] if found else [""])

@@ -64,6 +64,16 @@ def test_names_that_are_no_text_are_found(journal, record, monkeypatch, in_full)
     assert found(journal, "caf") == [record(9).id, record(8).id]
 
 
+@given(st.text(ODD), st.lists(st.text(ODD + "\udce9\x00"), max_size=3), st.none() | st.text(ODD))
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_the_text_of_a_row_is_that_of_its_task(record, prompt, names, task_id):
+    [reference] = record().references
+    made = record(
+        request={"prompt": prompt}, task_id=task_id, references=tuple(replace(reference, name=name) for name in names)
+    )
+    assert rows.searched_in(rows.to_row(made)) == rows.searched(made)
+
+
 def test_what_a_task_becomes_is_found_as_that(journal, record, early):
     journal.insert([record(1), record(2)])
     assert found(journal, "planned") == [record(2).id, record(1).id]
