@@ -4,15 +4,17 @@ import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kling_nb.compare.levels import VARIANT, Axis, Resolve, axes
 from kling_nb.display.words import plural
 from kling_nb.errors import InvalidRequest
 from kling_nb.records import FIELDS, REFERENCE_FIELDS, Reference
-from kling_nb.request import Request
 from kling_nb.request.problems import RuleBroken, shown
 from kling_nb.request.rules import RULES
+
+if TYPE_CHECKING:
+    from kling_nb.request import Request
 
 Where = Callable[[Mapping[str, str]], bool]
 _SHARED = (*FIELDS, "watermark", "callback_url")
@@ -207,6 +209,9 @@ def _belongs(where: Where, coordinates: Mapping[str, str]) -> bool:
 
 
 def _cells(kept: Sequence[tuple[dict[str, str], dict[str, Any]]], common: Mapping[str, Any]) -> list[Cell]:
+    # Here, because pydantic is nothing for those to wait for who look at what has been made.
+    from kling_nb.request import Request
+
     cells: list[Cell] = []
     problems: dict[str, list[str]] = {}
     for coordinates, fields in kept:
@@ -226,7 +231,7 @@ def _cells(kept: Sequence[tuple[dict[str, str], dict[str, Any]]], common: Mappin
     return cells
 
 
-def _cell(coordinates: Mapping[str, str], request: Request) -> Cell:
+def _cell(coordinates: Mapping[str, str], request: "Request") -> Cell:
     return Cell(coordinates, request.summary(), request.digest, request.references, request.warnings)
 
 
