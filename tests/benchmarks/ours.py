@@ -69,7 +69,7 @@ def main():
         api_key="anything", base_url=plan["base_url"], workspace=plan["folder"], sandbox=False, slots=plan["slots"]
     )
     # What a process imports, and the connection's set-up, count for nobody here.
-    for name in ("kling_nb.request", "PIL.JpegImagePlugin"):
+    for name in ("kling_nb.request.body", "kling_nb.session.gateway", "PIL.JpegImagePlugin"):
         importlib.import_module(name)
     kling.session.gateway  # noqa: B018 - makes it
     for prompt, n in plan.get("before", []):

@@ -86,7 +86,7 @@ import httpx; part("httpx")
 import pydantic; part("pydantic")
 import PIL.Image, PIL.JpegImagePlugin; part("Pillow")
 import sqlite3; part("sqlite3")
-import kling_nb.magics.magic, kling_nb.request, kling_nb.session.session; part("the package's own modules")
+import kling_nb.magics.magic, kling_nb.request.body, kling_nb.session.gateway; part("the package's own modules")
 from kling_nb.remote.client import tls_context
 tls_context(); part("TLS context")
 print(json.dumps(found))

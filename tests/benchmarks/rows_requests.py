@@ -48,7 +48,7 @@ from kling_nb import Kling
 plan = json.loads(sys.argv[1])
 kling = Kling(api_key="anything", base_url=plan["base_url"], workspace=plan["folder"], sandbox=False)
 if plan["warm"]:
-    import kling_nb.request, kling_nb.session.gateway, PIL.JpegImagePlugin
+    import kling_nb.request.body, kling_nb.session.gateway, PIL.JpegImagePlugin
     kling.session.gateway.client.query("1")
 resting, begun = memory("VmRSS"), time.time()
 task = kling.submit("a cat", subject_images=plan["pictures"])
