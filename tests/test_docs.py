@@ -82,3 +82,18 @@ def test_the_python_examples_are_python(readme):
     for block in re.findall(r"```python\n(.*?)```", readme, re.DOTALL):
         if "%" not in block:
             compile(block, "README.md", "exec")
+
+
+def rows_of(text):
+    """The rows of every table that says what was reached, as tuples of cells."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    rows = [tuple(cell.strip() for cell in line.strip("|").split("|")) for line in lines]
+    return [row for row in rows if len(row) == 5 and row[-1] in ("yes", "NO", "–")]
+
+
+def test_what_the_readme_says_of_speed_was_measured_in_the_run_that_is_shown(repository, readme):
+    quoted = rows_of(readme.partition("## How fast it is")[2].partition("\n## ")[0])
+    measured = rows_of((repository / "tests" / "benchmarks" / "README.md").read_text())
+    assert len(quoted) > 15
+    assert set(quoted) <= set(measured)
+    assert [row for row in measured if row[-1] == "NO"] == [row for row in quoted if row[-1] == "NO"]
