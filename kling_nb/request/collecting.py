@@ -62,8 +62,12 @@ def collect(value: Any, role: Role, *, name: str | None = None, fit: bool = Fals
             found.append(leaf)
     except Unsuitable as problem:
         unreadable = problem
-    # A picture from a camera takes a twentieth of a second to decode.
-    outcomes = in_parallel(functools.partial(_attempt, role=role, fit=fit), found)
+    attempt = functools.partial(_attempt, role=role, fit=fit)
+    with prepare.quiet():
+        # A file from a camera takes a twentieth of a second to decode. A picture in memory is the notebook's own,
+        # may be given twice, and is not to be decoded by two threads at once.
+        files = iter(in_parallel(attempt, [leaf for leaf in found if leaf.data is not None]))
+        outcomes = [attempt(leaf) if leaf.data is None else next(files) for leaf in found]
     if unreadable is not None:
         outcomes.append(unreadable)
     references = []

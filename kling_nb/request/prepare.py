@@ -40,24 +40,23 @@ def from_file(data: bytes, *, fit: bool) -> Encoded:
     Unsuitable
         It breaks a limit and `fit` is off.
     """
-    with _quiet():
-        image = imagedata.open_image(data)
-        if image.format in _REFUSED:
-            raise Unsuitable(_REFUSED[image.format])
-        sides = limits.complaint(image.width, image.height)
-        if sides and not fit:
-            raise Unsuitable(sides)
-        if image.format == "PNG":
-            imagedata.decode(image)
-        if convert.is_sendable(image, data):
-            problem = limits.complaint(image.width, image.height, len(data))
-            if problem is None:
-                return _as_it_is(data, image)
-            if not fit:
-                raise Unsuitable(problem)
-        # A JPEG that is too large already only grows as PNG.
-        lossy = convert.source_format(image) == "JPEG" and len(data) > limits.MAX_BYTES
-        return _finished(convert.normalise(image, data), fit=fit, lossy=lossy)
+    image = imagedata.open_image(data)
+    if image.format in _REFUSED:
+        raise Unsuitable(_REFUSED[image.format])
+    sides = limits.complaint(image.width, image.height)
+    if sides and not fit:
+        raise Unsuitable(sides)
+    if image.format == "PNG":
+        imagedata.decode(image)
+    if convert.is_sendable(image, data):
+        problem = limits.complaint(image.width, image.height, len(data))
+        if problem is None:
+            return _as_it_is(data, image)
+        if not fit:
+            raise Unsuitable(problem)
+    # A JPEG that is too large already only grows as PNG.
+    lossy = convert.source_format(image) == "JPEG" and len(data) > limits.MAX_BYTES
+    return _finished(convert.normalise(image, data), fit=fit, lossy=lossy)
 
 
 def from_pixels(picture: Picture, *, fit: bool) -> Encoded:
@@ -104,7 +103,7 @@ def from_pillow(image: "Image.Image") -> Picture:
         It is empty, too large to handle, or of no usable mode.
     """
     check_pixels(image.width, image.height)
-    with _quiet():
+    with quiet():
         return convert.normalise(image)
 
 
@@ -146,8 +145,12 @@ def _as_it_is(data: bytes, image: "Image.Image") -> Encoded:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep Pillow's remarks about odd metadata out of the notebook; what matters is raised."""
+def quiet() -> Iterator[None]:
+    """Keep Pillow's remarks about odd metadata out of the notebook; what matters is raised.
+
+    For the one thread that asks for something: the filters are one list for all threads, and those that work for
+    it side by side would put them back as they are not.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         yield

@@ -4,6 +4,8 @@ import hashlib
 import io
 import random
 import struct
+import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from PIL import Image, ImageCms, ImageFile, ImageOps, features
 
 from kling_nb.errors import InvalidRequest
 from kling_nb.records import Reference
-from kling_nb.request import collect
+from kling_nb.request import collect, prepare
 
 
 def exif(orientation=1, *, gps=False):
@@ -443,3 +445,35 @@ def test_what_is_sent_needs_no_interpretation(picture, file, kind, mode, orienta
         upright = upright.convert("RGB") if upright.mode == "CMYK" else upright
         assert sent.getexif().get(0x0112, 1) == 1
         assert pixels(sent) == pixels(upright)
+
+
+def test_files_are_checked_side_by_side_and_leave_the_filters_of_warnings_alone(tmp_path, picture, file, monkeypatch):
+    # One list for all threads: two that put it back as they found it leave what the other had set.
+    real, threads = warnings.catch_warnings.__enter__, set()
+
+    def enter(self):
+        threads.add(threading.current_thread())
+        return real(self)
+
+    monkeypatch.setattr(warnings.catch_warnings, "__enter__", enter)
+    paths = [tmp_path / f"{seed}.jpg" for seed in range(4)]
+    for seed, path in enumerate(paths):
+        path.write_bytes(file(picture(seed=100 + seed), "JPEG"))
+    before = list(warnings.filters)
+    assert len(collect(paths, "subject")) == 4
+    assert warnings.filters == before
+    assert threads == {threading.current_thread()}
+
+
+def test_a_picture_that_is_given_twice_is_decoded_by_one_thread(picture, file, monkeypatch):
+    real, threads = prepare.from_pixels, []
+
+    def from_pixels(given, *, fit):
+        threads.append(threading.current_thread())
+        return real(given, fit=fit)
+
+    monkeypatch.setattr(prepare, "from_pixels", from_pixels)
+    lazy = Image.open(io.BytesIO(file(picture(), "PNG")))
+    first, second = collect([lazy, lazy], "subject")
+    assert first.sha256 == second.sha256
+    assert threads == 2 * [threading.current_thread()]
