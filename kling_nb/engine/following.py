@@ -237,8 +237,9 @@ class Follower:
             self._not_found(job, error)
             return
         self._failures = 0
-        if job.listed >= LIST_TRUST and not ended_since(job.record, state, job.unfinished_at):
-            self._list_lags += state.task_status not in UNDER_WAY
+        ended = state.task_status not in UNDER_WAY
+        if job.listed >= LIST_TRUST and ended and not ended_since(job.record, state, job.unfinished_at):
+            self._list_lags += 1
             self._lists = self._lists and self._list_lags < LIST_LAGS
         job.listed = 0
         if self._has_ended(job, state):

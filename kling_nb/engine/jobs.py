@@ -281,9 +281,9 @@ def after_look(record: TaskRecord, state: TaskState, now: float, unfinished_at: 
 
 
 def ended_since(record: TaskRecord, state: TaskState, unfinished_at: float) -> bool:
-    """Tell whether a task ended, by the gateway's clock, after it was seen not to have ended. Pure."""
+    """Tell whether one that has ended did so, by the gateway's clock, after it was seen not to have ended. Pure."""
     at = _changed_at(record, state)
-    return state.task_status in ENDED and at is not None and at > unfinished_at
+    return at is not None and at > unfinished_at
 
 
 def _ended_at(record: TaskRecord, state: TaskState, now: float, unfinished_at: float) -> float:

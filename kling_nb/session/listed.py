@@ -72,5 +72,5 @@ def everything(session: "Session") -> Listed:
 def found(session: "Session", search: str) -> Listed:
     """Return the tasks that mention every word of a search now."""
     journal = session.workspace.journal
-    ids = journal.found(search)
+    ids = journal.searches.find(search)
     return Listed(session, len(ids), lambda start, count: journal.these(ids[start : start + count]))

@@ -191,18 +191,8 @@ class Journal:
         """
         if not search.strip():
             return self._select("ORDER BY created_at DESC, id DESC LIMIT ?", [-1 if limit is None else max(0, limit)])
-        found = self.found(search)
+        found = self.searches.find(search)
         return self.these(found if limit is None else found[: max(0, limit)])
-
-    def found(self, search: str) -> list[str]:
-        """Return the ids of the tasks that mention every word of a search, newest first.
-
-        Parameters
-        ----------
-        search : str
-            As for `newest`.
-        """
-        return self.searches.find(search)
 
     def these(self, ids: Sequence[str]) -> list[TaskRecord]:
         """Return the tasks of some ids, in their order, without those that are not there."""

@@ -31,13 +31,13 @@ _DERIVED = ("model_name", "prompt", "n")
 _JSON = ("request", "reference_list", "images", "failure", "warnings")
 COLUMNS = (*_PLAIN, *_DERIVED, *_JSON)
 INSERT = f"INSERT INTO tasks ({', '.join(COLUMNS)}) VALUES ({', '.join(':' + name for name in COLUMNS)})"  # noqa: S608
+# What a task was planned as stays as it is, and so do the indexes over that: they need not be written anew.
+_PLANNED = ("id", "gateway", "external_task_id", "digest", "created_at", "model_name", "prompt", "n")
+_BECOME = [name for name in COLUMNS if name not in _PLANNED]
 # A task under way is written anew when someone has deleted the journal: it may be paid. One that another
 # process has taken over meanwhile is that process's to write. One that nobody has in hand any more was let go
 # of when nothing was known to be left to do for it: what turns up later is written down, unless somebody found
 # another task in the meantime.
-# What a task was planned as stays as it is, and so do the indexes over that: they need not be written anew.
-_PLANNED = ("id", "gateway", "external_task_id", "digest", "created_at", "model_name", "prompt", "n")
-_BECOME = [name for name in COLUMNS if name not in _PLANNED]
 UPSERT = (
     f"{INSERT} ON CONFLICT (id) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _BECOME)} "
     "WHERE tasks.owner IN (excluded.owner, :me) "

@@ -1,4 +1,4 @@
-"""What is asked of the journal with every task takes the same work after ten thousand tasks as after a hundred."""
+"""What is asked of the journal with every task takes the same work after three thousand tasks as after a hundred."""
 
 from dataclasses import replace
 

@@ -41,7 +41,7 @@ def test_what_is_found_is_what_mentions_it(tmp_path, monkeypatch, record, prompt
     journal.insert(records)
     expected = [each.id for each in reversed(records) if rows.mentions(each, search)]
     assert found(journal, search) == expected or not search.strip()
-    assert journal.found(search) == expected
+    assert journal.searches.find(search) == expected
     journal.close()
 
 
